@@ -1,0 +1,15 @@
+"""Visual attention in JAX: transfer it, build it in, sample with it.
+
+The public functions are pure functions of arrays: they can be jitted, vmapped
+and differentiated inside anybody's loss. Importing them needs jax and optax
+only; networks, data and training are imported by path (`at_jax.models`, ...).
+"""
+
+from at_jax.losses import kd_divergence as kd_divergence
+from at_jax.losses import kd_loss as kd_loss
+from at_jax.maps import at_distance as at_distance
+from at_jax.maps import attention_map as attention_map
+from at_jax.maps import map_distance as map_distance
+from at_jax.maps import normalize_map as normalize_map
+
+__version__ = '0.1.0'

@@ -1,0 +1,67 @@
+"""What every public function of arrays does first, and norms safe at zero."""
+
+import difflib
+
+import jax
+import jax.numpy as jnp
+
+
+def at_least_float32(*arrays):
+  """Arrays of one dtype, float32 or wider: sums of bfloat16 lose the answer."""
+  dtype = jnp.promote_types(jnp.result_type(*arrays), jnp.float32)
+  return tuple(jnp.asarray(array, dtype) for array in arrays)
+
+
+def check_rank(name, array, layout):
+  """Raises ValueError unless `array` has the axes of `layout`, '[B, H, W]'."""
+  if jnp.ndim(array) != layout.count(',') + 1:
+    raise ValueError(f'{name} wants shape {layout}, got {jnp.shape(array)}.')
+
+
+def check_same_shape(name, one, other, *, hint=''):
+  """Raises ValueError unless both shapes agree: nothing broadcasts silently."""
+  if jnp.shape(one) != jnp.shape(other):
+    raise ValueError(
+      f'{name} wants two arrays of one shape, got {jnp.shape(one)} and '
+      f'{jnp.shape(other)}.{hint}'
+    )
+
+
+def unknown(what, name, choices):
+  """The text for a name that is not among `choices`: the nearest, and all."""
+  choices = [str(choice) for choice in choices]
+  near = difflib.get_close_matches(str(name), choices, n=1, cutoff=0.4)
+  guess = f' Did you mean {near[0]!r}?' if near else ''
+  return f'Unknown {what} {name!r}.{guess} There are: {", ".join(choices)}.'
+
+
+def safe_norm(x):
+  """Euclidean norm over the last axis: 0 with derivatives 0 where `x` is 0.
+
+  The squares are taken of x divided by its largest entry, so they neither
+  overflow nor vanish. No gradient goes through that entry: the norm does not
+  depend on it, so its derivatives of every order are exact without it.
+  """
+  top, scaled, squared = _scaled_square_sum(x)
+  return jnp.where(squared > 0, top * _sqrt_or_one(squared), 0.0)
+
+
+def l2_normalize(x, eps):
+  """x / max(norm(x), eps) over the last axis; 0, with derivatives 0, at 0."""
+  top, scaled, squared = _scaled_square_sum(x)
+  norm = _sqrt_or_one(squared)  # in units of top
+  return scaled / jnp.maximum(norm, eps / top)[..., None]
+
+
+def _scaled_square_sum(x):
+  top = jax.lax.stop_gradient(jnp.max(jnp.abs(x), axis=-1))
+  alive = top > 0
+  top = jnp.where(alive, top, 1.0)
+  # `where` on the quotient too: a dead row must not let gradients through.
+  scaled = jnp.where(alive[..., None], x / top[..., None], 0.0)
+  return top, scaled, jnp.sum(scaled * scaled, axis=-1)
+
+
+def _sqrt_or_one(squared):
+  """sqrt, and the constant 1 at 0, where the derivative of sqrt is infinite."""
+  return jnp.sqrt(jnp.where(squared > 0, squared, 1.0))

@@ -1,0 +1,63 @@
+"""Data sources by name: each reads a whole set into memory as uint8."""
+
+import collections.abc
+import difflib
+
+from at_jax.data import splits
+from at_jax.data.cifar import load_cifar10, load_cifar100
+from at_jax.data.dataset import Dataset, Split
+from at_jax.data.digits import load_digits
+from at_jax.data.mnist import load_mnist
+from at_jax.data.settings import Settings
+
+__all__ = ('SOURCES', 'Dataset', 'Settings', 'Split', 'load_dataset')
+
+# Each takes `Settings` and returns a `Dataset` with its whole training set.
+SOURCES = {
+  'digits': load_digits,
+  'cifar10': load_cifar10,
+  'cifar100': load_cifar100,
+  'mnist': load_mnist,
+}
+
+# The sources that obey `data.size` and `data.channels`.
+RESIZABLE = ('digits',)
+
+
+def load_dataset(settings: collections.abc.Mapping) -> Dataset:
+  """Reads a data set and cuts off what is held out.
+
+  Args:
+    settings: the `data` part of a config, any mapping or ConfigDict; the
+      fields are those of `Settings`, others are left alone.
+
+  Returns:
+    The data set, with `train` after both cuts, `validation` where one was
+    asked for, and the whole official test set.
+
+  Raises:
+    FileNotFoundError: the data are not here and cannot be downloaded.
+    ValueError: an unknown name or setting, or data that are damaged.
+
+  Example:
+    >>> data = load_dataset({'name': 'digits', 'validation': 200})
+    >>> data.train.images.shape, len(data.validation), len(data.test)
+    ((800, 8, 8, 1), 200, 797)
+  """
+  settings = Settings.read(settings)
+  try:
+    source = SOURCES[settings.name]
+  except KeyError:
+    near = difflib.get_close_matches(settings.name, SOURCES, n=3)
+    raise ValueError(
+      f'Unknown dataset data.name={settings.name!r}; '
+      f'{f"nearest: {near}; " if near else ""}all: {sorted(SOURCES)}.'
+    ) from None
+  if (settings.size or settings.channels) and settings.name not in RESIZABLE:
+    raise ValueError(
+      f'data.size={settings.size} and data.channels={settings.channels} must '
+      f'be 0 for {settings.name!r}, whose images keep their own shape; only '
+      f'{list(RESIZABLE)} can be resized.'
+    )
+  dataset = source(settings)
+  return splits.cut(dataset, settings.validation, settings.train_examples)

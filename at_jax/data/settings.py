@@ -1,0 +1,57 @@
+"""The `data` part of a config, read once and checked."""
+
+import collections.abc
+import dataclasses
+import pathlib
+
+DEFAULT_DIR = '~/tensorflow_datasets'
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+  """What a source is told.
+
+  Attributes:
+    name: a key of `SOURCES`.
+    dir: where files are looked for; empty is `DEFAULT_DIR`, where TFDS puts
+      them too; `~` is expanded.
+    validation: how many training images are held out; 0 is none.
+    train_examples: how many of the remaining ones are kept, balanced over the
+      classes; 0 is all.
+    size: height and width the images are brought to; 0 is their own.
+    channels: 1 or 3; 0 is their own.
+    skip_damaged: leave damaged records out and count them, where otherwise
+      the first one ends the run.
+
+  Raises:
+    ValueError: a number that is no whole number or is negative.
+  """
+
+  name: str
+  dir: str = ''
+  validation: int = 0
+  train_examples: int = 0
+  size: int = 0
+  channels: int = 0
+  skip_damaged: bool = False
+
+  def __post_init__(self):
+    for field in ('validation', 'train_examples', 'size', 'channels'):
+      value = getattr(self, field)
+      if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(
+          f'data.{field} must be a whole number, 0 or more, got {value!r}.'
+        )
+
+  @classmethod
+  def read(cls, mapping: collections.abc.Mapping) -> 'Settings':
+    """Picks these fields from a mapping or ConfigDict that may hold more."""
+    fields = [field.name for field in dataclasses.fields(cls)]
+    if 'name' not in mapping:
+      raise ValueError(f'data.name is missing; the fields are {fields}.')
+    return cls(**{k: mapping[k] for k in fields if k in mapping})
+
+  @property
+  def folder(self) -> pathlib.Path:
+    """`dir` with its default put in and `~` expanded."""
+    return pathlib.Path(self.dir or DEFAULT_DIR).expanduser()

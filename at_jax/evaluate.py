@@ -1,0 +1,146 @@
+"""Measures trained weights on the test set and prints JSON.
+
+python -m at_jax.evaluate --workdir=runs/wrn_at --row=main --seed=0
+python -m at_jax.evaluate --workdir=runs/wrn_at/main/seed0
+python -m at_jax.evaluate --workdir=FOLDER --data=cifar10 --data_dir=DIR
+"""
+
+import argparse
+import json
+import pathlib
+import sys
+
+from at_jax._arrays import unknown
+from at_jax.data import load_dataset
+from at_jax.train.checkpoint import read_json
+from at_jax.train.evaluation import Evaluator
+from at_jax.train.mesh import data_mesh
+from at_jax.train.weights import load_weights
+
+
+def evaluate(
+  folder, *, row='', seed=0, data='', data_dir='', batch_size=500, split='test'
+):
+  """Evaluates what a workdir, a seed's folder or a weights folder holds.
+
+  Args:
+    folder: any of the three.
+    row: of a workdir; '' is its first.
+    seed: of a workdir.
+    data: name of a data set; '' takes the workdir's.
+    data_dir: where its files are; '' takes the workdir's.
+    batch_size: changes the speed only.
+    split: 'test', or 'validation' where the workdir has one.
+
+  Returns:
+    A dict: error in percent, loss, number of images, and what was measured.
+  """
+  folder = pathlib.Path(folder).expanduser()
+  weights_folder, workdir = find_weights(folder, row, seed)
+  config = read_json(workdir / 'config.json') if workdir else None
+  if not (config or data):
+    raise ValueError(
+      f'{folder} is a weights folder without a workdir around it: say which '
+      'data, --data=cifar10 (and --data_dir=...).'
+    )
+  weights = load_weights(weights_folder)
+  settings = config['data'] if config else _settings(data, weights.network)
+  if data:
+    settings |= {'name': data}
+  if data_dir:
+    settings |= {'dir': data_dir}
+  dataset = load_dataset(settings)
+  if dataset.splits.get(split) is None:
+    raise ValueError(unknown('split', split, dataset.splits))
+  examples = dataset.splits[split]
+  if examples.images.shape[1:] != weights.network.input_shape:
+    raise ValueError(
+      f'The weights in {weights_folder} take images of '
+      f'{weights.network.input_shape}, {dataset.name} has '
+      f'{examples.images.shape[1:]}.'
+    )
+  if len(weights.class_names) != len(dataset.class_names):
+    raise ValueError(
+      f'The weights in {weights_folder} know {len(weights.class_names)} '
+      f'classes, {dataset.name} has {len(dataset.class_names)}.'
+    )
+  measured = Evaluator(
+    weights.network,
+    examples.images,
+    examples.labels,
+    batch_size=batch_size,
+    mesh=data_mesh(),
+    precision=config['precision'] if config else 'default',
+  )(weights.variables)
+  return {
+    'weights': str(weights_folder),
+    'digest': weights.digest,
+    'data': dataset.source,
+    'split': split,
+    'images': len(examples),
+    'error': measured.error,
+    'loss': measured.loss,
+  }
+
+
+def find_weights(folder, row='', seed=0):
+  """(weights folder, workdir or None) for any of the three kinds of folder."""
+  folder = pathlib.Path(folder)
+  if (folder / 'model.json').exists():
+    around = folder.absolute().parents[2]
+    return folder, around if (around / 'config.json').exists() else None
+  if (folder / 'weights').exists():
+    return folder / 'weights', folder.absolute().parents[1]
+  config = read_json(folder / 'config.json')
+  if config is None:
+    raise FileNotFoundError(
+      f'{folder} is no workdir (config.json), no run in one (weights/) and no '
+      'weights folder (model.json). Training makes all three: python train.py '
+      '--workdir=DIR.'
+    )
+  rows = list(config['rows']) or ['main']
+  if row and row not in rows:
+    raise ValueError(unknown(f'row of {folder}', row, rows))
+  run = folder / (row or rows[0]) / f'seed{seed}'
+  if not (run / 'weights').exists():
+    raise FileNotFoundError(
+      f'{run} has no weights yet: its run is not finished. Run the same '
+      'training command again to go on, or choose another --row or --seed.'
+    )
+  return run / 'weights', folder
+
+
+def _settings(name, network):
+  height, _, channels = network.input_shape
+  settings = dict(
+    name=name, dir='', validation=0, train_examples=0, skip_damaged=False,
+    size=0, channels=0,
+  )  # fmt: skip
+  if name == 'digits':
+    settings |= {'size': height, 'channels': channels}
+  return settings
+
+
+def main(argv=None):
+  parser = argparse.ArgumentParser(
+    prog='python -m at_jax.evaluate',
+    description=__doc__,
+    formatter_class=argparse.RawDescriptionHelpFormatter,
+  )
+  parser.add_argument('--workdir', required=True, help='or a weights folder')
+  parser.add_argument('--row', default='', help='default: the first')
+  parser.add_argument('--seed', type=int, default=0)
+  parser.add_argument('--data', default='', help="default: the workdir's")
+  parser.add_argument('--data_dir', default='', help='where its files are')
+  parser.add_argument('--batch_size', type=int, default=500)
+  parser.add_argument('--split', default='test', help='test or validation')
+  args = vars(parser.parse_args(argv))
+  try:
+    result = evaluate(args.pop('workdir'), **args)
+  except (ValueError, OSError) as error:
+    sys.exit(f'{type(error).__name__}: {error}')
+  print(json.dumps(result, indent=2))
+
+
+if __name__ == '__main__':
+  main()

@@ -1,0 +1,119 @@
+"""Losses on logits: knowledge distillation.
+
+Source: Hinton et al., Distilling the Knowledge in a Neural Network, 2015,
+https://arxiv.org/abs/1503.02531. Axes: B batch, K classes.
+"""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from at_jax._arrays import at_least_float32, check_rank, check_same_shape
+
+
+def kd_divergence(student_logits, teacher_logits, *, temperature=4.0):
+  """T^2 * KL(softmax(teacher / T) || softmax(student / T)), per example.
+
+  The factor T^2 keeps the size of the gradients when T changes. Natural
+  logarithm, summed over classes. (Until 2018 the attention transfer authors'
+  code averaged over classes as well and doubled: 2/K of this.)
+
+  Args:
+    student_logits: `[B, K]`.
+    teacher_logits: `[B, K]`. Their gradient is not stopped.
+    temperature: T > 0.
+
+  Returns:
+    Divergences `[B]`, at least float32, >= 0 up to rounding.
+
+  Raises:
+    ValueError: a rank other than 2, two shapes, T not positive.
+
+  Example:
+    >>> import jax.numpy as jnp
+    >>> teacher = jnp.array([[jnp.log(3.), 0.]])  # probabilities 3/4, 1/4
+    >>> student = jnp.zeros((1, 2))
+    >>> round(float(kd_divergence(student, teacher, temperature=1.)[0]), 4)
+    0.1308
+  """
+  check_rank('kd_divergence', student_logits, '[B, K]')
+  check_rank('kd_divergence', teacher_logits, '[B, K]')
+  check_same_shape(
+    'kd_divergence',
+    student_logits,
+    teacher_logits,
+    hint=' Distillation needs a teacher of the same classes.',
+  )
+  if temperature <= 0:
+    raise ValueError(f'kd_divergence wants temperature > 0, got {temperature}.')
+  student_logits, teacher_logits = at_least_float32(
+    student_logits, teacher_logits
+  )
+  divergence = optax.losses.kl_divergence_with_log_targets(
+    jax.nn.log_softmax(student_logits / temperature),
+    jax.nn.log_softmax(teacher_logits / temperature),
+  )
+  return temperature**2 * divergence
+
+
+def kd_loss(
+  student_logits, teacher_logits, labels, *, temperature=4.0, alpha=0.9
+):
+  """alpha * kd_divergence + (1 - alpha) * cross-entropy, per example.
+
+  Args:
+    student_logits: `[B, K]`.
+    teacher_logits: `[B, K]`. Their gradient is not stopped.
+    labels: integer classes, `[B]`.
+    temperature: T of the divergence; the cross-entropy is at T = 1.
+    alpha: weight of the teacher, in [0, 1]; at 0 the loss is cross-entropy.
+
+  Returns:
+    Losses `[B]`, at least float32.
+
+  Raises:
+    ValueError: wrong shapes, labels that are no integers.
+
+  Example:
+    >>> import jax.numpy as jnp
+    >>> logits = jnp.zeros((1, 10))
+    >>> kd_loss(logits, logits, jnp.array([3]), alpha=0.).round(3).tolist()
+    [2.302999973297119]
+  """
+  divergence = kd_divergence(
+    student_logits, teacher_logits, temperature=temperature
+  )
+  return alpha * divergence + (1 - alpha) * cross_entropy(
+    student_logits, labels
+  )
+
+
+def cross_entropy(logits, labels):
+  """-log softmax(logits)[label], per example.
+
+  Args:
+    logits: `[B, K]`.
+    labels: integer classes, `[B]`.
+
+  Returns:
+    Losses `[B]`, at least float32.
+
+  Raises:
+    ValueError: wrong shapes, labels that are no integers.
+
+  Example:
+    >>> import jax.numpy as jnp
+    >>> cross_entropy(jnp.zeros((1, 2)), jnp.array([1])).round(3).tolist()
+    [0.6930000185966492]
+  """
+  check_rank('cross_entropy', logits, '[B, K]')
+  labels = jnp.asarray(labels)
+  if labels.shape != logits.shape[:1] or not jnp.issubdtype(
+    labels.dtype, jnp.integer
+  ):
+    raise ValueError(
+      f'Labels must be integer classes of shape [B] = {logits.shape[:1]}, got '
+      f'{labels.dtype} of shape {labels.shape}.'
+    )
+  (logits,) = at_least_float32(logits)
+  return optax.losses.softmax_cross_entropy_with_integer_labels(logits, labels)

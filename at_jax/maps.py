@@ -1,0 +1,196 @@
+"""Activation-based attention: maps of features and distances between them.
+
+Source: Zagoruyko and Komodakis, Paying More Attention to Attention, ICLR 2017,
+https://arxiv.org/abs/1612.03928, section 3.1 (called "the paper" below).
+Axes: B batch, H height, W width, C channels, N = H*W.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from at_jax._arrays import (
+  at_least_float32,
+  check_rank,
+  check_same_shape,
+  l2_normalize,
+  safe_norm,
+  unknown,
+)
+
+KINDS = ('sum_abs', 'sum_pow', 'max_pow')
+FORMS = ('code', 'paper')
+RESIZES = ('', 'bilinear')
+
+
+def attention_map(features, *, kind='sum_pow', p=2):
+  """Where a layer is active: one non-negative map per example.
+
+  | kind | formula | in the paper |
+  |---|---|---|
+  | `sum_abs` | sum over channels of abs(A) (`p` is ignored) | F_sum |
+  | `sum_pow` | sum over channels of abs(A)^p | F_sum^p, the default with p=2 |
+  | `max_pow` | maximum over channels of abs(A)^p | F_max^p |
+
+  Larger `p` puts more weight on the most active places. Channels are summed,
+  not averaged; after `normalize_map` the two are the same.
+
+  Args:
+    features: activations A, `[B, H, W, C]`, of any real dtype.
+    kind: one of the table.
+    p: the power, any real number >= 1.
+
+  Returns:
+    Maps `[B, H, W]` in float32 (float64 for float64 features).
+
+  Raises:
+    ValueError: features not of rank 4, an unknown kind, p below 1.
+
+  Example:
+    >>> import jax.numpy as jnp
+    >>> features = jnp.array([[[[1., -2.], [0., 3.]]]])  # [1, 1, 2, 2]
+    >>> attention_map(features).tolist()
+    [[[5.0, 9.0]]]
+    >>> attention_map(features, kind='max_pow', p=1).tolist()
+    [[[2.0, 3.0]]]
+  """
+  check_rank('attention_map', features, '[B, H, W, C]')
+  if kind not in KINDS:
+    raise ValueError(unknown('kind of attention map', kind, KINDS))
+  if p < 1:
+    raise ValueError(f'attention_map wants a power p >= 1, got {p}.')
+  (features,) = at_least_float32(features)
+  powers = _abs_power(features, 1 if kind == 'sum_abs' else p)
+  reduce = jnp.max if kind == 'max_pow' else jnp.sum
+  return reduce(powers, axis=-1)
+
+
+def normalize_map(maps, *, eps=1e-12):
+  """Flattens each map and divides it by its Euclidean norm over positions.
+
+  q = Q / max(norm(Q), eps). A map that is zero everywhere stays zero and has
+  derivatives zero, where a plain division would give NaN gradients.
+
+  Args:
+    maps: Q, `[B, H, W]`.
+    eps: floor of the norm, > 0.
+
+  Returns:
+    `[B, H*W]`, rows of norm 1 (0 for a dead map), at least float32.
+
+  Raises:
+    ValueError: maps not of rank 3.
+
+  Example:
+    >>> import jax.numpy as jnp
+    >>> normalize_map(jnp.array([[[3., 4.]]])).round(4).tolist()
+    [[0.6000000238418579, 0.800000011920929]]
+  """
+  check_rank('normalize_map', maps, '[B, H, W]')
+  (maps,) = at_least_float32(maps)
+  batch, height, width = maps.shape
+  return l2_normalize(maps.reshape(batch, height * width), eps)
+
+
+def map_distance(student_map, teacher_map, *, form='code'):
+  """How far apart two attention maps are after normalisation, per example.
+
+  | form | formula | source |
+  |---|---|---|
+  | `code` | mean over the N positions of (q_S - q_T)^2 | the authors' code |
+  | `paper` | norm of q_S - q_T, not squared | the paper's equation 2 |
+
+  The two differ in scale, so a weight (beta) does not carry over. With `code`
+  and beta = 1000, a batch mean of this is the paper's "10^3 divided by the
+  number of elements and the batch size". Neither beta nor the paper's 1/2 is
+  in here. `code` lies in [0, 2/N]; both are 0, with derivatives 0, where the
+  maps are equal.
+
+  Args:
+    student_map: `[B, H, W]`, not yet normalised.
+    teacher_map: `[B, H, W]`. Its gradient is not stopped.
+    form: `code` or `paper`.
+
+  Returns:
+    Distances `[B]`, at least float32.
+
+  Raises:
+    ValueError: a rank other than 3, two shapes, an unknown form.
+
+  Example:
+    >>> import jax.numpy as jnp
+    >>> one, other = jnp.array([[[1., 0.]]]), jnp.array([[[0., 2.]]])
+    >>> map_distance(one, other).tolist()
+    [1.0]
+    >>> map_distance(one, other, form='paper').round(4).tolist()
+    [1.414199948310852]
+  """
+  check_rank('map_distance', student_map, '[B, H, W]')
+  check_rank('map_distance', teacher_map, '[B, H, W]')
+  check_same_shape(
+    'map_distance',
+    student_map,
+    teacher_map,
+    hint=" at_distance(..., resize='bilinear') interpolates the larger one.",
+  )
+  if form not in FORMS:
+    raise ValueError(unknown('form of distance', form, FORMS))
+  student_map, teacher_map = at_least_float32(student_map, teacher_map)
+  difference = normalize_map(student_map) - normalize_map(teacher_map)
+  if form == 'paper':
+    return safe_norm(difference)
+  return jnp.mean(difference * difference, axis=-1)
+
+
+def at_distance(
+  student, teacher, *, form='code', kind='sum_pow', p=2, resize=''
+):
+  """Attention transfer: distance of two layers' attention maps, per example.
+
+  `map_distance(attention_map(student), attention_map(teacher))`. The layers
+  may have different numbers of channels. The training loss of the authors'
+  code is cross-entropy + 1000 * the batch mean of this, summed over layers.
+
+  Args:
+    student: the student's features, `[B, H, W, C_S]`.
+    teacher: the teacher's, `[B, H', W', C_T]`. Its gradient is not stopped:
+      pass `jax.lax.stop_gradient(teacher)` when both share parameters.
+    form: `code` or `paper`, see `map_distance`.
+    kind: see `attention_map`.
+    p: see `attention_map`.
+    resize: '' demands equal H and W; 'bilinear' interpolates the larger map to
+      the smaller size (half-pixel centres, no antialiasing) before normalising.
+
+  Returns:
+    Distances `[B]`, at least float32.
+
+  Raises:
+    ValueError: wrong ranks, sizes that differ without `resize`, unknown names.
+
+  Example:
+    >>> import jax, jax.numpy as jnp
+    >>> student = jax.random.normal(jax.random.key(0), (2, 4, 4, 8))
+    >>> at_distance(student, -3 * student).tolist()
+    [0.0, 0.0]
+  """
+  if resize not in RESIZES:
+    raise ValueError(unknown('resize', resize, RESIZES))
+  student_map = attention_map(student, kind=kind, p=p)
+  teacher_map = attention_map(teacher, kind=kind, p=p)
+  if resize and student_map.shape[1:] != teacher_map.shape[1:]:
+    size = tuple(map(min, student_map.shape[1:], teacher_map.shape[1:]))
+    student_map = _bilinear(student_map, size)
+    teacher_map = _bilinear(teacher_map, size)
+  return map_distance(student_map, teacher_map, form=form)
+
+
+def _abs_power(x, p):
+  """abs(x)^p, derivatives finite at 0: first for p >= 1, second for p >= 2."""
+  if p == int(p) and int(p) % 2 == 0:
+    return jax.lax.integer_pow(x, int(p))  # even: no kink, no abs
+  x = jnp.abs(x)
+  return jax.lax.integer_pow(x, int(p)) if p == int(p) else x**p
+
+
+def _bilinear(maps, size):
+  shape = (maps.shape[0], *size)
+  return jax.image.resize(maps, shape, 'bilinear', antialias=False)

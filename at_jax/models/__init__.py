@@ -1,0 +1,45 @@
+"""Networks by name.
+
+Every model is a `flax.linen` module with
+
+  logits, endpoints = model.apply(variables, images, train=False)
+
+`images` are normalised floats `[B, H, W, C]`; `endpoints` is a dict of named
+arrays, documented in the class. XLA drops the ones that nobody reads.
+"""
+
+import dataclasses
+
+from at_jax._arrays import unknown
+from at_jax.models.wrn import WRN
+
+MODELS = {
+  'wrn': WRN,
+}
+
+
+def create_model(name, **kwargs):
+  """Builds a model: `create_model('wrn', depth=16, width=1, num_classes=10)`.
+
+  Args:
+    name: a key of `MODELS`.
+    **kwargs: the fields of its class; all take `num_classes` and `dtype`.
+
+  Returns:
+    A `flax.linen` module.
+
+  Raises:
+    ValueError: an unknown name or argument; the nearest and all are named.
+  """
+  if name not in MODELS:
+    raise ValueError(unknown('model', name, sorted(MODELS)))
+  model = MODELS[name]
+  fields = [
+    field.name
+    for field in dataclasses.fields(model)
+    if field.name not in ('parent', 'name')
+  ]
+  for key in kwargs:
+    if key not in fields:
+      raise ValueError(unknown(f'argument of model {name!r}', key, fields))
+  return model(**kwargs)

@@ -1,0 +1,144 @@
+"""Transfer from a teacher: any weighted sum of the terms of `terms.py`."""
+
+import dataclasses
+import inspect
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from at_jax._arrays import unknown
+from at_jax.objectives.network import Network
+from at_jax.objectives.terms import TERMS, Forward
+from at_jax.objectives.weights import check_weight, weight_at
+
+PLAIN_CE = {
+  'ce': {
+    'weight': {'value': 1.0, 'schedule': 'constant', 'start': 0.0, 'end': 0.0}
+  }
+}
+
+
+def supervised(*, student, teacher, steps_per_epoch, epochs):
+  """Cross-entropy with the labels; a teacher, if there is one, is not asked."""
+  del teacher
+  return transfer(
+    terms=PLAIN_CE,
+    student=student,
+    teacher=None,
+    steps_per_epoch=steps_per_epoch,
+    epochs=epochs,
+  )
+
+
+def transfer(*, terms, student, teacher, steps_per_epoch, epochs):
+  """Builds a `Transfer`; raises ValueError where the terms do not fit.
+
+  Args:
+    terms: {name of a term: {'weight': a weight, **its settings}}.
+    student: a `Network`.
+    teacher: a `Network` or None.
+    steps_per_epoch: int.
+    epochs: int.
+  """
+  terms = {name: dict(settings) for name, settings in terms.items()}
+  if not terms:
+    raise ValueError(f'The objective has no terms; there are: {list(TERMS)}.')
+  weights = {}
+  for name, settings in terms.items():
+    _check_term(name, settings, teacher)
+    weights[name] = dict(settings.pop('weight'))
+    check_weight(name, weights[name])
+  if not any(TERMS[name].needs_teacher for name in terms):
+    teacher = None  # its forward pass would be for nothing
+  objective = Transfer(
+    student, teacher, terms, weights, steps_per_epoch, epochs
+  )
+  objective.check()
+  return objective
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Transfer:
+  """Sum of `weight(step) * term(...)`. Build it with `transfer`."""
+
+  student: Network
+  teacher: Network | None
+  terms: dict[str, dict[str, Any]]
+  weights: dict[str, dict[str, Any]]
+  steps_per_epoch: int
+  epochs: int
+
+  def init(self, key):
+    """Parameters of the objective's own: none."""
+    del key
+    return {}
+
+  def loss(self, params, batch_stats, teacher_variables, batch, key, step):
+    """One batch's loss, new batch statistics and metrics; see the package."""
+    del key  # these networks draw nothing
+    variables = {'params': params['student'], 'batch_stats': batch_stats}
+    images, labels = batch['image'], batch['label']
+    (logits, ends), batch_stats = self.student.apply(
+      variables, images, train=True
+    )
+    forward = Forward(labels, logits, ends)
+    if self.teacher:
+      outputs = self.teacher.apply(
+        teacher_variables, self.teacher.images_from(images, self.student)
+      )
+      forward = Forward(labels, logits, ends, *jax.lax.stop_gradient(outputs))
+    total, metrics = self._sum(forward, step)
+    wrong = jnp.argmax(logits, axis=-1) != labels
+    metrics = {
+      'loss': total,
+      'train_error': 100.0 * jnp.mean(wrong.astype(jnp.float32)),
+      **metrics,
+    }
+    return total, (batch_stats, metrics)
+
+  def check(self):
+    """Traces the terms on shapes alone: what does not fit is said at once."""
+    logits, ends = self.student.shapes()
+    labels = jax.ShapeDtypeStruct(logits.shape[:1], jnp.int32)
+    outputs = self.teacher.shapes() if self.teacher else (None, {})
+
+    def terms(labels, logits, ends, outputs):
+      return self._sum(Forward(labels, logits, ends, *outputs), jnp.zeros(()))
+
+    jax.eval_shape(terms, labels, logits, ends, outputs)
+
+  def _sum(self, forward, step):
+    total, metrics = jnp.zeros(()), {}
+    for name, settings in self.terms.items():
+      value, parts = TERMS[name].function(forward, **settings)
+      weight = weight_at(
+        self.weights[name],
+        step,
+        steps_per_epoch=self.steps_per_epoch,
+        epochs=self.epochs,
+      )
+      total += weight * value
+      metrics |= {name: value, f'weight/{name}': weight}
+      metrics |= {f'{name}/{part}': number for part, number in parts.items()}
+    return total, metrics
+
+
+def _check_term(name, settings, teacher):
+  if name not in TERMS:
+    raise ValueError(unknown('term', name, TERMS))
+  term = TERMS[name]
+  known = ['weight', *list(inspect.signature(term.function).parameters)[1:]]
+  for key in settings:
+    if key not in known:
+      raise ValueError(unknown(f'setting of the term {name!r}', key, known))
+  if 'weight' not in settings:
+    raise ValueError(
+      f'The term {name!r} has no weight: weight=common.constant(1.0).'
+    )
+  if term.needs_teacher and teacher is None:
+    raise ValueError(
+      f'The term {name!r} needs a teacher, and there is none: set '
+      "config.teacher.config (say 'configs/wrn.py:depth=16;width=2') or "
+      'config.teacher.weights (a weights folder).'
+    )

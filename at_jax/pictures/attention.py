@@ -1,0 +1,198 @@
+"""Where networks look: images beside the attention maps of several columns."""
+
+import textwrap
+
+import numpy as np
+
+from at_jax.pictures import plain, save_png
+
+# Inches. A page of 14.4 stays under 1,600 pixels at 110 pixels an inch.
+PAGE, MARGIN, GAP, FOOT, HEAD, LINE = 14.4, 0.15, 0.07, 0.22, 0.36, 0.15
+COLOUR_MAP = 'viridis'  # perceptually uniform
+
+
+def draw_attention(path, images, names, taps, teacher, students, *, shown=4):
+  """Draws one band a tap: the image, the teacher's map and the students'.
+
+  Args:
+    path: the PNG to write.
+    images: uint8 `[n, H, W, C]`, C 1 or 3.
+    names: n strings, written under the images.
+    taps: the bands, top to bottom: keys of the dicts below.
+    teacher: a dict from a tap to maps `[n, h, w]`; empty without a teacher.
+    students: a list of (title, dict from a tap to maps `[n, h, w]`), one a
+      column; a tap may be missing.
+    shown: images a band; the means in a band's header are over all n.
+
+  Returns:
+    The path.
+  """
+  figure = attention_figure(images, names, taps, teacher, students, shown=shown)
+  return save_png(figure, path)
+
+
+def attention_figure(images, names, taps, teacher, students, *, shown=4):
+  """The figure of `draw_attention`, not yet written."""
+  from matplotlib.figure import Figure
+
+  shown = min(shown, len(images))
+  columns = ([('teacher', teacher)] if teacher else []) + list(students)
+  cell = _cell_size(1 + len(columns), len(taps), shown)
+  titles = [_wrapped(t, cell) for t in ['image', *(t for t, _ in columns)]]
+  lefts = MARGIN + (cell + GAP) * np.arange(len(titles))
+  top = MARGIN + LINE * max(title.count('\n') + 1 for title in titles)
+  band = HEAD + shown * (cell + FOOT)
+  size = (lefts[-1] + cell + MARGIN, top + len(taps) * band + MARGIN)
+  figure = Figure(figsize=size)
+  axes = figure.add_axes((0, 0, 1, 1))
+  axes.set_axis_off()
+  for left, title in zip(lefts, titles, strict=True):
+    _write(axes, left + cell / 2, top, title, size=8)
+  for i, tap in enumerate(taps):
+    y = top + i * band
+    axes.plot([MARGIN, size[0] - MARGIN], [y + 0.05] * 2, color='0.7', lw=0.8)
+    maps = [maps.get(tap) for _, maps in columns]
+    _draw_header(axes, y + HEAD - 0.06, lefts, tap, maps, bool(teacher), cell)
+    for k in range(shown):
+      at = y + HEAD + k * (cell + FOOT)
+      _draw_image(axes, images[k], lefts[0], at, cell)
+      name = textwrap.shorten(str(names[k]), _letters(cell), placeholder='…')
+      _write(axes, lefts[0] + cell / 2, at + cell + 0.03, name, va='top')
+      for j, left in enumerate(lefts[1:]):
+        target = maps[0] if teacher and j else None
+        _draw_map(axes, maps[j], target, k, left, at, cell)
+  axes.set(xlim=(0, size[0]), ylim=(size[1], 0))
+  return figure
+
+
+def cosine(maps, target):
+  """Cosine similarity of maps, flattened; nan where one is zero everywhere.
+
+  Args:
+    maps: `[n, h, w]`.
+    target: `[n, h', w']`; the larger of the two is interpolated to the
+      smaller size, as the loss does with `resize='bilinear'`.
+
+  Returns:
+    `[n]`, between -1 and 1.
+  """
+  size = np.minimum(maps.shape[1:], target.shape[1:])
+  a, b = (
+    unit_norm(_resize(x, size)).reshape(len(x), -1) for x in (maps, target)
+  )
+  alive = np.any(a != 0, axis=1) & np.any(b != 0, axis=1)
+  return np.where(alive, np.sum(a * b, axis=1), np.nan)
+
+
+def unit_norm(maps):
+  """Maps divided by their l2 norm, each on its own; zero maps stay zero."""
+  maps = np.nan_to_num(np.asarray(maps, np.float64))
+  top = np.max(np.abs(maps), axis=(1, 2), keepdims=True)
+  maps = maps / np.where(top > 0, top, 1)
+  norm = np.sqrt(np.sum(maps**2, axis=(1, 2), keepdims=True))
+  return maps / np.where(norm > 0, norm, 1)
+
+
+def _resize(maps, size):
+  """Bilinear, half-pixel centres, without antialiasing."""
+  for axis, length in zip((1, 2), size, strict=True):
+    n = maps.shape[axis]
+    at = np.clip((np.arange(length) + 0.5) * n / length - 0.5, 0, n - 1)
+    low = at.astype(int)
+    part = (at - low).reshape((-1, 1) if axis == 1 else (-1,))
+    maps = np.take(maps, low, axis) * (1 - part) + part * np.take(
+      maps, np.minimum(low + 1, n - 1), axis
+    )
+  return maps
+
+
+def _cell_size(columns, bands, shown):
+  """The side of a square cell: as large as the page allows, 1.3 inches at
+  most."""
+  wide = (PAGE - 2 * MARGIN) / columns - GAP
+  heads = 2 * MARGIN + 3 * LINE + bands * (HEAD + shown * FOOT)
+  return min(1.3, wide, (PAGE - heads) / max(1, bands * shown))
+
+
+def _letters(cell):
+  return max(6, int(cell / 0.068))
+
+
+def _wrapped(title, cell):
+  lines = textwrap.wrap(str(title), _letters(cell)) or ['']
+  if len(lines) > 3:
+    lines = [*lines[:2], lines[2][: _letters(cell) - 1] + '…']
+  return '\n'.join(lines)
+
+
+def _write(axes, x, y, text, *, size=7, **looks):
+  looks = (
+    dict(ha='center', va='bottom', fontsize=size, linespacing=1.25) | looks
+  )
+  axes.text(x, y, plain(text), **looks)
+
+
+def _draw_header(axes, y, lefts, tap, maps, taught, cell):
+  """The band's name, its map size, and each student's mean cosine."""
+  some = next((m for m in maps if m is not None), None)
+  size = '' if some is None else f' · {some.shape[1]}×{some.shape[2]}'
+  _write(axes, lefts[0], y, tap + size, size=8.5, ha='left', weight='bold')
+  if not taught or maps[0] is None:
+    return
+  for left, map_ in zip(lefts[2:], maps[1:], strict=True):
+    if map_ is not None:
+      mean = cosine(map_, maps[0])
+      mean = mean[np.isfinite(mean)]
+      text = f'mean cos {mean.mean():.2f}' if len(mean) else ''
+      _write(axes, left + cell / 2, y, text)
+
+
+def _draw_image(axes, image, left, top, cell):
+  image = np.asarray(image)
+  grey = image.shape[-1] == 1
+  axes.imshow(
+    image[..., 0] if grey else image,
+    cmap='gray' if grey else None,
+    vmin=0,
+    vmax=255,
+    extent=(left, left + cell, top + cell, top),
+    aspect='auto',
+    interpolation='antialiased',
+  )
+
+
+def _draw_map(axes, maps, target, k, left, top, cell):
+  """Map k, smoothly enlarged, on its own scale; its cosine to the target."""
+  if maps is None:
+    looks = dict(va='center', color='0.5')
+    _write(axes, left + cell / 2, top + cell / 2, 'no map', **looks)
+    return
+  map_ = _enlarged(unit_norm(maps[k : k + 1])[0])
+  low, high = map_.min(), map_.max()
+  axes.imshow(
+    map_,
+    cmap=COLOUR_MAP,
+    vmin=low,
+    vmax=high if high > low else low + 1,
+    extent=(left, left + cell, top + cell, top),
+    aspect='auto',
+    interpolation='bilinear',
+  )
+  if target is not None:
+    value = cosine(maps[k : k + 1], target[k : k + 1])[0]
+    text = f'cos {value:.2f}' if np.isfinite(value) else 'all zero'
+    _write(axes, left + cell / 2, top + cell + 0.03, text, va='top')
+
+
+def _enlarged(map_, size=128):
+  """Bicubic through the map's own values; never below the least of them.
+
+  Matplotlib's own filters either flatten the peaks of a 4×4 map or cut them
+  off at the end of the colour scale.
+  """
+  from PIL import Image
+
+  size = tuple(max(size, n) for n in map_.shape[::-1])
+  image = Image.fromarray(map_.astype(np.float32))
+  large = np.asarray(image.resize(size, Image.Resampling.BICUBIC))
+  return np.maximum(large, map_.min())

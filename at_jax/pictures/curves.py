@@ -1,0 +1,209 @@
+"""Curves of training: the error and every term, a colour per row."""
+
+import math
+
+import numpy as np
+
+from at_jax.pictures import plain, save_png
+from at_jax.pictures.series import over_seeds, thinned
+
+# Okabe and Ito's palette: told apart by colour-blind readers too. The order
+# puts the strongest contrasts first and leaves out yellow, faint on white.
+COLOURS = (
+  '#000000',
+  '#D55E00',
+  '#0072B2',
+  '#009E73',
+  '#CC79A7',
+  '#E69F00',
+  '#56B4E9',
+)
+MARKERS = ('', 'o', 's', '^', 'D')  # a new one where the colours start again
+
+
+def draw_curves(path, rows, *, evaluated='test', titles=None):
+  """Draws the error and the terms of a study against the epoch.
+
+  Left the evaluated (bold) and the training error (dashed), the median over
+  seeds with a band from the least to the largest; right one small panel a
+  term, on a log axis. A series is a pair (epochs, values); a run that is not
+  finished has shorter ones.
+
+  Args:
+    path: the PNG to write.
+    rows: one dict a row: `label`; `evaluated` and `train`, lists with a
+      series of errors in % for every seed; `terms`, a dict of such lists.
+    evaluated: what the bold curves were measured on: `test`, `validation`.
+    titles: a dict from a term's name to its panel's title.
+
+  Returns:
+    The path.
+  """
+  return save_png(curves_figure(rows, evaluated=evaluated, titles=titles), path)
+
+
+def curves_figure(rows, *, evaluated='test', titles=None):
+  """The figure of `draw_curves`, not yet written."""
+  from matplotlib.figure import Figure
+
+  titles = titles or {}
+  grid = panel_grid(
+    list(dict.fromkeys(t for row in rows for t in row['terms']))
+  )
+  tall = max(len(grid), 1)
+  wide = max((len(line) for line in grid), default=0)
+  figure = Figure(figsize=(5.2 + 2.1 * wide, max(4.4, 1 + 1.9 * tall)))
+  figure.set_layout_engine('constrained', w_pad=0.06, h_pad=0.06)
+  cells = figure.add_gridspec(1, 2, width_ratios=[2.4, wide or 1e-3])
+  _draw_errors(figure.add_subplot(cells[0]), rows, evaluated)
+  lines = cells[1].subgridspec(tall, 1)
+  for i, line in enumerate(grid):
+    panels = lines[i].subgridspec(1, len(line))
+    for j, term in enumerate(line):
+      if term is None:
+        continue
+      axes = figure.add_subplot(panels[j])
+      _draw_term(axes, rows, term, titles.get(term, term))
+      if i == len(grid) - 1:
+        axes.set_xlabel('epoch', fontsize=9)
+  _draw_legend(figure, rows)
+  return figure
+
+
+def panel_grid(terms):
+  """Places the panels of the terms: whole terms first, then those with taps.
+
+  >>> panel_grid(['ce', 'kd', 'at/group1', 'at/group2'])
+  [['ce', 'kd'], ['at/group1', 'at/group2']]
+
+  Returns:
+    Lines of terms; a family that needs several lines ends in None.
+  """
+  families = {'': []}
+  for term in terms:
+    head = term.split('/')[0] if '/' in term else ''
+    families.setdefault(head, []).append(term)
+  lines = []
+  for family in families.values():
+    wide = 4 if len(family) == 4 else 3
+    if len(family) > wide:
+      family += [None] * (-len(family) % wide)
+    lines += [family[i : i + wide] for i in range(0, len(family), wide)]
+  return lines
+
+
+def _look(i, count):
+  """Colour and marker of row i; one point alone is a dot."""
+  marker = MARKERS[i // len(COLOURS) % len(MARKERS)] or ('o' * (count == 1))
+  return dict(
+    color=COLOURS[i % len(COLOURS)],
+    marker=marker,
+    markersize=4,
+    markevery=max(1, count // 8),
+  )
+
+
+def _draw_errors(axes, rows, evaluated):
+  shown = []
+  for i, row in enumerate(rows):
+    train = over_seeds([thinned(pair) for pair in row['train']])
+    axes.plot(*train[:2], ls='--', lw=1, alpha=0.8, **_look(i, len(train[0])))
+    tested = over_seeds(row['evaluated'])
+    axes.plot(*tested[:2], lw=2.2, **_look(i, len(tested[0])))
+    if sum(len(pair[0]) > 0 for pair in row['evaluated']) > 1:
+      axes.fill_between(
+        tested[0],
+        *tested[2:],
+        color=COLOURS[i % len(COLOURS)],
+        alpha=0.15,
+        lw=0,
+      )
+    shown += [(train[0], train[1]), (tested[0], tested[3])]
+  axes.set_xlabel('epoch', fontsize=10)
+  axes.set_ylabel('error (%)', fontsize=10)
+  title = f'{evaluated} (bold) and training error (dashed)'
+  if any(len(row['evaluated']) > 1 for row in rows):
+    title += '\nmedian over seeds, band from least to largest'
+  axes.set_title(title, fontsize=10)
+  _finish(axes, any(len(e) for e, _ in shown))
+  if any(len(e) for e, _ in shown):
+    axes.set_ylim(0, error_limit(shown))
+
+
+def error_limit(shown):
+  """The upper end of the error axis, in %.
+
+  The first fifth of a long training (errors of guessing) may leave the frame,
+  so that the differences between rows at its end can be seen.
+  """
+  last = max(e[-1] for e, _ in shown if len(e))
+  late = [v[e >= last / 5] if len(e) > 10 else v for e, v in shown]
+  return max(1.08 * max(v.max() for v in late if len(v)), 0.5)
+
+
+def _draw_term(axes, rows, term, title):
+  drawn = False
+  for i, row in enumerate(rows):
+    series = [thinned(pair) for pair in row['terms'].get(term, ())]
+    epochs, median, _, _ = over_seeds(series)
+    above = median > 0  # a log axis has no place for 0
+    axes.plot(
+      epochs[above], median[above], lw=1.4, **_look(i, int(above.sum()))
+    )
+    drawn = drawn or above.any()
+  axes.set_title(plain(title), fontsize=9)
+  _finish(axes, drawn)
+  if drawn:
+    axes.set_yscale('log')
+    _label_log_axis(axes)
+
+
+def _label_log_axis(axes):
+  """Numbers on a log axis, also where it spans less than a power of ten."""
+  from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+  low, high = axes.get_ylim()
+  decades = math.log10(high / low)
+  subs = (1, 2, 5) if decades < 2 else (1,)
+  if decades < 0.4:
+    subs = tuple(np.arange(10, 100, 10 if decades > 0.2 else 5) / 10)
+  axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=6))
+  axes.yaxis.set_major_formatter(FuncFormatter(lambda x, _: f'{x:.3g}'))
+  axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _finish(axes, drawn):
+  axes.grid(alpha=0.25, lw=0.6)
+  axes.tick_params(labelsize=8)
+  axes.spines[['top', 'right']].set_visible(False)
+  if not drawn:
+    axes.text(
+      0.5,
+      0.5,
+      'no points yet',
+      transform=axes.transAxes,
+      ha='center',
+      color='0.4',
+      fontsize=10,
+    )
+    axes.set_xticks([])
+    axes.set_yticks([])
+
+
+def _draw_legend(figure, rows):
+  from matplotlib.lines import Line2D
+
+  handles = [
+    Line2D([], [], lw=2.2, label=plain(row['label']), **_look(i, 2))
+    for i, row in enumerate(rows)
+  ]
+  widest = max((len(handle.get_label()) for handle in handles), default=0)
+  room = max(1, int(figure.get_figwidth() / (0.07 * widest + 0.6)))
+  lines = max(1, math.ceil(len(handles) / room))
+  figure.legend(
+    handles=handles,
+    loc='outside lower center',
+    ncols=max(1, math.ceil(len(handles) / lines)),
+    fontsize=10,
+    frameon=False,
+  )

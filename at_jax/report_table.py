@@ -1,0 +1,183 @@
+"""The numbers of a study: statistics over seeds and the Markdown table."""
+
+import statistics
+
+UNKNOWN = 'not yet measured'
+NONE = '–'
+
+
+def summarise(study):
+  """Statistics of every row, as plain JSON.
+
+  Args:
+    study: a `report_read.Study`.
+
+  Returns:
+    A dict from a row's key to a dict: `label`, `errors` by seed (test error
+    in % at the last epoch), `n`, `median`, `mean`, `sd` (ddof 1; null for
+    n < 2), `difference` to the baseline (null without one), `paper`,
+    `seconds` (median of a run), `parameters`, `planned` (runs), `status`.
+  """
+  errors = {key: _errors(row) for key, row in study.rows.items()}
+  base = errors.get(study.baseline)
+  rows = {}
+  for key, row in study.rows.items():
+    difference = None
+    if base is not None and key != study.baseline:
+      difference = paired(errors[key], base) | dict(to=study.baseline)
+    rows[key] = dict(
+      label=row.label,
+      errors={str(seed): error for seed, error in errors[key].items()},
+      **spread(errors[key].values()),
+      difference=difference,
+      paper=row.paper or None,
+      seconds=_median_of(row, 'seconds'),
+      parameters=_median_of(row, 'parameters'),
+      planned=len(row.seeds),
+      status=status(row),
+    )
+  return rows
+
+
+def spread(values):
+  """n, median, mean and sample sd, null where they do not exist.
+
+  >>> spread([7.0, 8.0, 12.0])['median']
+  8.0
+  """
+  values = list(values)
+  return dict(
+    n=len(values),
+    median=statistics.median(values) if values else None,
+    mean=statistics.fmean(values) if values else None,
+    sd=statistics.stdev(values) if len(values) > 1 else None,
+  )
+
+
+def paired(errors, base):
+  """Differences to the baseline by seed, over the seeds that both have.
+
+  >>> paired({0: 7.0, 1: 9.0}, {0: 8.0, 1: 8.5, 2: 3.0})['mean']
+  -0.25
+  """
+  differences = [errors[seed] - base[seed] for seed in errors if seed in base]
+  stats = spread(differences)
+  stats['wins'] = sum(difference < 0 for difference in differences)
+  return stats
+
+
+def status(row):
+  """What a row still lacks, in words; '' when all its runs are done."""
+  done = sum(run.result is not None for run in row.runs.values())
+  if done == len(row.seeds):
+    return ''
+  parts = [f'{done} of {len(row.seeds)} runs done']
+  for seed, run in row.runs.items():
+    if run.result is None and run.epoch is not None:
+      whole = f'/{row.epochs:g}' if row.epochs else ''
+      parts.append(f'seed {seed} at epoch {int(run.epoch + 1e-6)}{whole}')
+  return ', '.join(parts)
+
+
+def table(study, rows):
+  """The Markdown table, padded to be read in a terminal too.
+
+  Args:
+    study: a `report_read.Study`.
+    rows: what `summarise` returned for it.
+
+  Returns:
+    Its text, without a newline at the end.
+  """
+  base = rows.get(study.baseline)
+  paper = any(row['paper'] for row in rows.values())
+  head = ['', 'test error %, median', 'mean ± sd', 'n']
+  head += [f'difference to {base["label"]}, paired by seed'] if base else []
+  head += ['paper'] if paper else []
+  head += ['time per run']
+  lines = [head] + _teacher_line(study, len(head))
+  for key, row in rows.items():
+    line = [
+      f'{row["label"]} ({row["status"]})' if row['status'] else row['label']
+    ]
+    line += [_number(row['median']), _mean(row), str(row['n'])]
+    if base:
+      line += [
+        NONE if key == study.baseline else _difference(row['difference'])
+      ]
+    if paper:
+      line += [f'{row["paper"]:.2f}' if row['paper'] else NONE]
+    lines += [[*line, duration(row['seconds'])]]
+  return _markdown(lines)
+
+
+def duration(seconds):
+  """
+  >>> duration(4.23), duration(150), duration(9000)
+  ('4.2 s', '2.5 min', '2.5 h')
+  """
+  if seconds is None:
+    return UNKNOWN
+  for unit, size in (('h', 3600), ('min', 60)):
+    if seconds >= size:
+      return f'{seconds / size:.1f} {unit}'
+  return f'{seconds:.1f} s'
+
+
+def _errors(row):
+  return {
+    seed: float(run.result['test_error'])
+    for seed, run in sorted(row.runs.items())
+    if run.result is not None
+  }
+
+
+def _median_of(row, name):
+  values = [run.result.get(name) for run in row.runs.values() if run.result]
+  values = [value for value in values if isinstance(value, int | float)]
+  return statistics.median(values) if values else None
+
+
+def _teacher_line(study, width):
+  """The teacher's one run, which is no row; [] without a teacher."""
+  planned = study.config.get('teacher') or {}
+  if not isinstance(planned, dict):
+    planned = dict(config=planned)
+  if not study.teacher and not any(map(planned.get, ('config', 'weights'))):
+    return []
+  teacher = study.teacher or {}
+  error = teacher.get('test_error')
+  error = error if isinstance(error, int | float) else None
+  label = f'*teacher {teacher.get("label", "")}*'.replace(' *', '*')
+  line = [
+    f'{label}, one run',
+    _number(error),
+    NONE,
+    '1' if error is not None else '0',
+  ]
+  return [line + [NONE] * (width - len(line))]
+
+
+def _number(value):
+  return UNKNOWN if value is None else f'{value:.2f}'
+
+
+def _mean(row):
+  sd = NONE if row['sd'] is None else f'{row["sd"]:.2f}'
+  return UNKNOWN if row['mean'] is None else f'{row["mean"]:.2f} ± {sd}'
+
+
+def _difference(stats):
+  if not stats['n']:
+    return UNKNOWN
+  sd = NONE if stats['sd'] is None else f'{stats["sd"]:.2f}'
+  return f'{stats["mean"]:+.2f} ± {sd}, wins {stats["wins"]}/{stats["n"]}'
+
+
+def _markdown(lines):
+  lines = [[cell.replace('|', r'\|') for cell in line] for line in lines]
+  widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+  lines.insert(1, ['-' * width for width in widths])
+  return '\n'.join(
+    '| ' + ' | '.join(map(str.ljust, line, widths)) + ' |' for line in lines
+  )

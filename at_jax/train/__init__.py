@@ -1,0 +1,1 @@
+"""Training: rows and seeds, one loop, checkpoints, weights, metrics."""

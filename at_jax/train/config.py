@@ -1,0 +1,209 @@
+"""Configs: read from a file, checked, split into rows, compared."""
+
+import hashlib
+import importlib.util
+import json
+import pathlib
+import sys
+
+import ml_collections
+
+from at_jax._arrays import unknown
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# What a row says about itself besides what it changes.
+ROW_NOTES = ('label', 'paper')
+
+# Fields that cannot change the numbers of a run of given row and seed.
+HARMLESS = (
+  'label',
+  'paper',
+  'seeds',
+  'baseline',
+  'data.dir',
+  'log_every',
+  'checkpoint_seconds',
+)
+# What a teacher takes from its student's config (`tiny` goes in as argument).
+INHERITED = ('data', 'epochs', 'dtype', 'precision', 'deterministic')
+
+CHOICES = {
+  'dtype': ('float32', 'bfloat16'),
+  'precision': ('default', 'high', 'float32', 'highest'),
+  'bn': ('global', 'per_device'),
+}
+POSITIVE = ('seeds', 'epochs', 'batch_size', 'eval_batch_size', 'eval_every')
+
+
+def load_config(spec, **forced):
+  """The config that 'configs/wrn.py:depth=16;width=2' describes, locked.
+
+  Args:
+    spec: path of a config file (from here, or from the folder of `configs/`),
+      and after a colon its arguments, separated by `;` or `,`.
+    **forced: arguments that win over those in `spec`, where it takes them.
+
+  Raises:
+    FileNotFoundError: no such file; the configs there are get named.
+  """
+  name, _, arguments = spec.partition(':')
+  path = next(
+    (p for p in (pathlib.Path(name), ROOT / name) if p.is_file()), None
+  )
+  if path is None:
+    folder = ROOT / 'configs'
+    known = [f'configs/{p.name}' for p in sorted(folder.glob('[a-z]*.py'))]
+    known = [p for p in known if p != 'configs/common.py']
+    raise FileNotFoundError(unknown('config', name, known))
+  arguments = ','.join(
+    [arguments.replace(';', ',')]
+    + [f'{key}={value}' for key, value in forced.items()]
+  )
+  if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))  # `from configs import common`
+  module_spec = importlib.util.spec_from_file_location(path.stem, path)
+  module = importlib.util.module_from_spec(module_spec)
+  module_spec.loader.exec_module(module)
+  return module.get_config(arguments.strip(',')).lock()
+
+
+def check_config(config):
+  """Raises ValueError for values that no run could use."""
+  for field, choices in CHOICES.items():
+    if config[field] not in choices:
+      raise ValueError(unknown(f'config.{field}', config[field], choices))
+  for field in POSITIVE:
+    if config[field] < 1:
+      raise ValueError(
+        f'config.{field} must be at least 1, got {config[field]}.'
+      )
+  if config.baseline and config.baseline not in row_names(config):
+    what = 'row in config.baseline'
+    raise ValueError(unknown(what, config.baseline, row_names(config)))
+  for name in config.rows:
+    if not name.isidentifier():
+      raise ValueError(
+        f'Row names are identifiers (letters, digits, _), got {name!r}.'
+      )
+  if config.teacher.config and config.teacher.weights:
+    raise ValueError(
+      'config.teacher names both a config and a weights folder; empty one: '
+      f'config={config.teacher.config!r}, weights={config.teacher.weights!r}.'
+    )
+
+
+def row_names(config):
+  """Rows in order; a config without rows has one, `main`."""
+  return list(config.rows) or ['main']
+
+
+def row_config(config, name):
+  """The config of one row: its entries replace what stands at their paths."""
+  rows = config.rows.to_dict() if config.rows else {}
+  result = without(config, 'rows', 'baseline')
+  changes = rows.get(name, {})
+  for path, value in changes.items():
+    if path not in ROW_NOTES:
+      _replace(result, path, value, f'row {name!r}')
+  result.update({key: changes[key] for key in ROW_NOTES if key in changes})
+  return result.lock()
+
+
+def teacher_config(config):
+  """The config of the run that makes this config's teacher."""
+  forced = {'tiny': True} if config.tiny else {}
+  teacher = load_config(config.teacher.config, **forced)
+  teacher = without(teacher)
+  for field in INHERITED:
+    _replace(teacher, field, _plain(config[field]), 'the student')
+  teacher.seeds = 1
+  for path, value in config.teacher.overrides.to_dict().items():
+    _replace(teacher, path, value, 'config.teacher.overrides')
+  if teacher.rows:
+    raise ValueError(
+      f'config.teacher.config={config.teacher.config!r} is a study of rows: '
+      'name a plain config.'
+    )
+  return teacher.lock()
+
+
+def without(config, *fields):
+  """An unlocked copy with some fields removed."""
+  copy = ml_collections.ConfigDict(
+    {k: v for k, v in config.to_dict().items() if k not in fields},
+    allow_dotted_keys=True,
+    sort_keys=False,
+  )
+  return copy.unlock()
+
+
+def as_json(config):
+  """The config as plain JSON values (tuples become lists)."""
+  return json.loads(json.dumps(config.to_dict()))
+
+
+def fingerprint(config, *more):
+  """A short hash of all in a config that can change a result."""
+  flat = _flatten(as_json(config))
+  flat = {k: v for k, v in flat.items() if not _is_harmless(k)}
+  text = json.dumps([flat, *more], sort_keys=True)
+  return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def differences(old, new):
+  """Lines 'field: old -> new' where two JSON configs would differ in result.
+
+  Rows that only one of them has are no difference: they are other runs.
+  """
+  old, new = dict(old), dict(new)
+  old_rows, new_rows = (dict(c.pop('rows', {})) for c in (old, new))
+  for name in old_rows.keys() & new_rows.keys():
+    old[f'rows.{name}'], new[f'rows.{name}'] = old_rows[name], new_rows[name]
+  old, new = _flatten(old), _flatten(new)
+  lines = []
+  for key in sorted(old.keys() | new.keys()):
+    if old.get(key) != new.get(key) and not _is_harmless(key):
+      lines.append(
+        f'{key}: {_shown(old, key)} in the workdir, {_shown(new, key)} now'
+      )
+  return lines
+
+
+def _shown(flat, key):
+  return repr(flat[key]) if key in flat else 'absent'
+
+
+def _is_harmless(key):
+  last = key.rsplit('.', 1)[-1]
+  return key in HARMLESS or (key.startswith('rows.') and last in ROW_NOTES)
+
+
+def _flatten(value, prefix=''):
+  if not isinstance(value, dict) or not value:
+    return {prefix: value}
+  flat = {}
+  for key, inner in value.items():
+    flat |= _flatten(inner, f'{prefix}.{key}' if prefix else key)
+  return flat
+
+
+def _plain(value):
+  return (
+    value.to_dict() if isinstance(value, ml_collections.ConfigDict) else value
+  )
+
+
+def _replace(config, path, value, where):
+  """Sets what stands at a dotted path; ValueError where nothing does."""
+  *parents, last = path.split('.')
+  node = config
+  for parent in parents:
+    node = node[parent] if parent in node else None
+    if not isinstance(node, ml_collections.ConfigDict):
+      raise ValueError(f'{where} sets {path!r}, but config has no {parent!r}.')
+  if last not in node:
+    what = f'field {path!r} (set by {where}); beside it'
+    raise ValueError(unknown(what, last, list(node)))
+  del node[last]
+  node[last] = value

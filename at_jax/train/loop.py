@@ -1,0 +1,245 @@
+"""The training loop of one row and seed."""
+
+import json
+import math
+import pathlib
+import time
+
+import jax
+import numpy as np
+
+from at_jax.train.checkpoint import Checkpoints, read_json, write_json
+from at_jax.train.mesh import any_host, is_first_host
+from at_jax.train.program import model_arguments, student_variables
+from at_jax.train.snapshot import save_snapshot
+from at_jax.train.stopping import Stopped
+from at_jax.train.weights import save_weights
+from at_jax.train.writer import Writer
+
+
+def train(program, *, seed, folder, title, console, stop, teacher_hash=None):
+  """Trains to the end, from wherever the folder's last checkpoint is.
+
+  Args:
+    program: a `Program`.
+    seed: int.
+    folder: `<workdir>/<row>/seed<k>`.
+    title: what to call the run.
+    console: a `Console`.
+    stop: a `StopFlag`.
+    teacher_hash: digest of the teacher's weights, for the record.
+
+  Returns:
+    The result, a dict, as in `result.json`.
+
+  Raises:
+    Stopped: on a signal, after a checkpoint.
+    FloatingPointError: a metric is not finite.
+    OSError: a file cannot be written; the last checkpoint is whole.
+  """
+  folder = pathlib.Path(folder)
+  done = read_json(folder / 'result.json')
+  if done is not None:
+    return done
+  run = _Run(program, seed, folder, title, console, stop)
+  try:
+    run.resume()
+    run.steps()
+    return run.finish(teacher_hash)
+  finally:
+    run.close()
+
+
+class _Run:
+  """The loop's variables. `state` is always at `step`, a plain int.
+
+  `held` are the metrics of every step since the last row was written; they go
+  into checkpoints, so that rows do not depend on where a run was interrupted.
+  """
+
+  def __init__(self, program, seed, folder, title, console, stop):
+    self.program, self.folder, self.seed = program, folder, seed
+    self.title, self.console, self.stop = title, console, stop
+    self.validated = program.bench.dataset.validation is not None
+    self.checkpoints = Checkpoints(folder / 'checkpoints')
+    self.held, self.pending, self.writer = [], None, None
+    self.seconds, self.rate, self.last_row = 0.0, 0.0, {}
+
+  def resume(self):
+    """The state of the last whole checkpoint, or of step 0."""
+    self.state = self.program.init(self.seed)
+    restored = self.checkpoints.restore(self.state, say=self.console.say)
+    if restored is not None:
+      self.state, meta = restored
+      self.held, self.seconds = meta['held'], meta['seconds']
+    self.step = int(self.state.step)
+    if self.step:
+      self.console.say(f'{self.title}: resuming from step {self.step}')
+    self.writer = Writer(self.folder, step=self.step)
+    self.begin = self.saved = time.monotonic()
+    self.clock, self.clock_step = None, self.step
+    if self.step == 0:
+      (self.folder / 'attention.npz').unlink(missing_ok=True)
+      self.snapshot('before')
+
+  def steps(self):
+    """From the present step to the last."""
+    program = self.program
+    total, epoch_steps = program.total_steps, program.steps_per_epoch
+    self.console.start(self.title, total=total, done=self.step)
+    order = None
+    while self.step < total:
+      if order is None or self.step % epoch_steps == 0:
+        order = program.order(self.state)
+      first = self.step
+      with jax.transfer_guard('disallow'):
+        self.state, metrics, length = program.advance(
+          self.state, order, self.step
+        )
+      self.step += length
+      # The device works on this chunk while the one before it is fetched.
+      self.absorb()
+      self.pending = (first, metrics)
+      if self.step % epoch_steps == 0:
+        self.end_epoch(self.step // epoch_steps)
+      self.save_if_due()
+    self.absorb()
+
+  def absorb(self):
+    """Fetches the pending metrics, checks them, writes rows that are full."""
+    if self.pending is None:
+      return
+    first, metrics = self.pending
+    self.pending = None
+    metrics = jax.device_get(metrics)
+    for index in range(len(metrics['loss'])):
+      row = {name: float(values[index]) for name, values in metrics.items()}
+      step = first + index + 1
+      self.check_finite(step, row)
+      self.held.append(row)
+      if step == self.program.next_boundary(step - 1):
+        self.write_row(step)
+
+  def check_finite(self, step, row):
+    bad = [name for name, value in row.items() if not math.isfinite(value)]
+    if not bad:
+      return
+    last = self.checkpoints.latest_step()
+    kept = f'step {last} in {self.folder / "checkpoints"}' if last else 'none'
+    raise FloatingPointError(
+      f'{self.title}: {", ".join(bad)} not finite at step {step} '
+      f'(learning rate {row["lr"]:g}). Last good checkpoint: {kept}. Lower '
+      'config.optimizer.lr or the weight of the largest term (see the last '
+      f'rows of {self.folder / "metrics.jsonl"}).'
+    )
+
+  def write_row(self, step):
+    held, self.held = self.held, []
+    row = {
+      name: float(np.mean([r[name] for r in held], dtype=np.float64))
+      for name in held[0]
+    }
+    row['lr'] = held[-1]['lr']
+    now = time.monotonic()
+    if self.clock is not None:  # the first interval would count compilation
+      images = (step - self.clock_step) * self.program.config.batch_size
+      self.rate = images / max(now - self.clock, 1e-9)
+      row['images_per_second'] = self.rate
+    self.clock, self.clock_step = now, step
+    self.last_row = row
+    epoch = step / self.program.steps_per_epoch
+    self.writer.write(step, {'epoch': epoch, **row})
+    self.console.advance(step, self.rate)
+
+  def end_epoch(self, epoch):
+    """Evaluates where it is due, and says how far the run is."""
+    config = self.program.config
+    if epoch % config.eval_every and epoch != config.epochs:
+      return
+    self.absorb()
+    split = 'validation' if self.validated else 'test'
+    result = self.program.evaluate(self.state, split)
+    self.writer.write(self.step, {'epoch': epoch, **result.as_dict(split)})
+    self.clock, self.clock_step = time.monotonic(), self.step
+    row = self.last_row
+    self.console.epoch(
+      f'{self.title}: epoch {epoch}/{config.epochs}, train loss '
+      f'{row["loss"]:.3f}, train error {row["train_error"]:.2f} %, {split} '
+      f'error {result.error:.2f} %, lr {row["lr"]:g}, '
+      f'{self.rate:,.0f} images/s'
+    )
+
+  def save_if_due(self):
+    """A checkpoint when enough time has passed, and one when asked to stop."""
+    late = time.monotonic() - self.saved
+    due = late >= self.program.config.checkpoint_seconds
+    if not any_host(due or self.stop.requested):
+      return
+    self.save()
+    if any_host(self.stop.requested):
+      raise Stopped(
+        self.stop.number,
+        f'{self.title}: stopped and saved at step {self.step} of '
+        f'{self.program.total_steps}. Run the same command again to go on.',
+      )
+
+  def save(self):
+    """Only after every metric up to here was fetched and found finite."""
+    self.absorb()
+    meta = {'held': self.held, 'seconds': self.elapsed()}
+    self.checkpoints.save(self.state, meta)
+    self.saved = time.monotonic()
+
+  def elapsed(self):
+    return self.seconds + time.monotonic() - self.begin
+
+  def finish(self, teacher_hash):
+    """The last epoch on the full test set; writes weights and the result."""
+    program = self.program
+    self.save()
+    variables = student_variables(self.state)
+    evaluations = program.evaluate(self.state, 'test').as_dict('test')
+    if self.validated:
+      held_out = program.evaluate(self.state, 'validation')
+      evaluations |= held_out.as_dict('validation')
+    self.snapshot('after')
+    save_weights(
+      self.folder / 'weights',
+      network=program.network,
+      model=model_arguments(program.config, program.bench.dataset),
+      variables=variables,
+      class_names=program.bench.dataset.class_names,
+    )
+    result = {
+      'row': self.folder.parent.name,
+      'seed': self.seed,
+      **evaluations,
+      'steps': self.step,
+      'epochs': program.config.epochs,
+      'seconds': round(self.elapsed(), 2),
+      'images_per_second': round(self.rate, 1),
+      'parameters': sum(x.size for x in jax.tree.leaves(variables['params'])),
+      'data_fingerprint': program.bench.dataset.fingerprint,
+      'teacher_hash': teacher_hash,
+    }
+    if is_first_host():
+      write_json(self.folder / 'result.json', result)
+    self.console.say(
+      f'{self.title}: test error {result["test_error"]:.2f} % after '
+      f'{result["epochs"]} epochs, {result["seconds"]:.0f} s'
+    )
+    return json.loads(json.dumps(result))
+
+  def snapshot(self, when):
+    save_snapshot(
+      self.folder / 'attention.npz',
+      when,
+      self.program,
+      student_variables(self.state),
+    )
+
+  def close(self):
+    self.console.stop()
+    self.checkpoints.close()
+    if self.writer:
+      self.writer.close()

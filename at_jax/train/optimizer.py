@@ -1,0 +1,99 @@
+"""SGD as the attention transfer authors' code runs it, out of optax parts.
+
+Weight decay is coupled: added to the gradient before the momentum, on every
+parameter, batch-norm scales and biases included. A learning rate drop can set
+the momentum to zero, because their code makes a new optimizer at each drop.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from at_jax._arrays import unknown
+
+SCHEDULES = ('constant', 'steps', 'cosine')
+OPTIMIZERS = ('sgd',)
+
+
+def learning_rate(settings, *, steps_per_epoch, epochs):
+  """step -> learning rate, float32.
+
+  `steps`: lr * factor^(drops begun). A drop at epoch e takes effect at the
+  start of epoch e counted from 1, so drops (60, 120, 160) give lr in epochs 1
+  to 59. `cosine`: half a cosine to zero. `warmup` epochs of a straight line
+  from zero come first.
+  """
+  schedule = settings['schedule']
+  if schedule not in SCHEDULES:
+    raise ValueError(unknown('optimizer.schedule', schedule, SCHEDULES))
+  lr, warmup = settings['lr'], round(settings['warmup'] * steps_per_epoch)
+  if schedule == 'cosine':
+    main = optax.cosine_decay_schedule(lr, epochs * steps_per_epoch - warmup)
+  else:
+    drops = settings['drops'] if schedule == 'steps' else ()
+    rates = [lr * settings['factor'] ** k for k in range(len(drops) + 1)]
+    starts = _drop_steps(drops, steps_per_epoch)
+
+    def main(step):
+      begun = sum((step + warmup >= s for s in starts), jnp.zeros((), int))
+      return jnp.asarray(rates, jnp.float32)[begun]
+
+  if not warmup:
+    return main
+  ramp = optax.linear_schedule(0.0, lr, warmup)
+  return optax.join_schedules([ramp, main], [warmup])
+
+
+def make_optimizer(settings, *, steps_per_epoch, epochs):
+  """An optax transformation and its learning rate schedule.
+
+  Args:
+    settings: `config.optimizer`: name, lr, momentum, nesterov, weight_decay,
+      schedule, drops, factor, warmup, reset_momentum.
+    steps_per_epoch: int.
+    epochs: int.
+
+  Raises:
+    ValueError: an unknown optimizer or schedule.
+  """
+  if settings['name'] not in OPTIMIZERS:
+    raise ValueError(unknown('optimizer', settings['name'], OPTIMIZERS))
+  schedule = learning_rate(
+    settings, steps_per_epoch=steps_per_epoch, epochs=epochs
+  )
+  momentum = optax.trace(settings['momentum'], nesterov=settings['nesterov'])
+  if settings['reset_momentum'] and settings['schedule'] == 'steps':
+    starts = _drop_steps(settings['drops'], steps_per_epoch)
+    momentum = reset_at(momentum, starts)
+  optimizer = optax.chain(
+    optax.add_decayed_weights(settings['weight_decay']),
+    momentum,
+    optax.scale_by_learning_rate(schedule),
+  )
+  return optimizer, schedule
+
+
+class ResetState(NamedTuple):
+  count: jax.Array
+  inner: Any
+
+
+def reset_at(transformation, steps):
+  """The transformation, its state set to zeros before each of `steps`."""
+
+  def init(params):
+    return ResetState(jnp.zeros((), jnp.int32), transformation.init(params))
+
+  def update(updates, state, params=None):
+    again = sum((state.count == step for step in steps), jnp.zeros((), bool))
+    inner = jax.tree.map(lambda x: jnp.where(again, 0, x), state.inner)
+    updates, inner = transformation.update(updates, inner, params)
+    return updates, ResetState(state.count + 1, inner)
+
+  return optax.GradientTransformation(init, update)
+
+
+def _drop_steps(drops, steps_per_epoch):
+  return [(epoch - 1) * steps_per_epoch for epoch in drops]

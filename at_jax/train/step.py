@@ -1,0 +1,121 @@
+"""One training step, and a chunk of them in one dispatch.
+
+A step finds its batch in the data on the device, augments, normalises,
+differentiates and updates: one jitted function of the state, the teacher's
+variables, the data and the epoch's order.
+"""
+
+import functools
+
+import jax
+import optax
+from jax.sharding import PartitionSpec as P
+
+from at_jax._arrays import unknown
+from at_jax.data.augment import augment, normalise
+from at_jax.data.in_memory import take_batch
+from at_jax.train.mesh import AXIS, split
+from at_jax.train.state import step_key
+
+BATCH_NORMS = ('global', 'per_device')
+
+
+def make_step(
+  objective, optimizer, schedule, *, data, batch_size, steps_per_epoch, mesh, bn
+):
+  """(state, teacher_variables, train_split, order) -> (state, metrics).
+
+  Args:
+    objective: see `at_jax.objectives`.
+    optimizer: optax transformation.
+    schedule: step -> learning rate, for the metrics.
+    data: `config.data`: pad, pad_mode, flip, mean, std.
+    batch_size: over all devices.
+    steps_per_epoch: int.
+    mesh: see `at_jax.train.mesh`.
+    bn: 'global' normalises over the whole batch, 'per_device' over each
+      device's share, as data-parallel PyTorch does.
+  """
+  if bn not in BATCH_NORMS:
+    raise ValueError(unknown('bn', bn, BATCH_NORMS))
+  differentiate = jax.value_and_grad(objective.loss, has_aux=True)
+  if bn == 'per_device':
+    differentiate = _on_each_device(differentiate, mesh)
+
+  def step(state, teacher_variables, train_split, order):
+    index = state.step % steps_per_epoch
+    batch = take_batch(train_split, order, index, batch_size)
+    batch = jax.lax.with_sharding_constraint(batch, split(mesh))
+    images = augment(
+      step_key(state.key, state.step, 'augment'),
+      batch['image'],
+      pad=data['pad'],
+      pad_mode=data['pad_mode'],
+      flip=data['flip'],
+    )
+    batch = batch | {'image': normalise(images, data['mean'], data['std'])}
+    (_, (batch_stats, metrics)), grads = differentiate(
+      state.params,
+      state.batch_stats,
+      teacher_variables,
+      batch,
+      step_key(state.key, state.step, 'objective'),
+      state.step,
+    )
+    updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+    new_state = state.replace(
+      step=state.step + 1,
+      params=optax.apply_updates(state.params, updates),
+      batch_stats=batch_stats,
+      opt_state=opt_state,
+    )
+    # Not finite gradients show one step before the loss does: in time for no
+    # checkpoint to be written of what they did.
+    metrics |= {
+      'grad_norm': optax.tree.norm(grads),
+      'lr': schedule(state.step),
+    }
+    return new_state, metrics
+
+  return step
+
+
+def make_chunk(step, *, precision, scan):
+  """Jits `length` steps: one dispatch with `scan`, else only one step.
+
+  On the CPU a loop inside the compiled program would put convolutions on
+  XLA's slow path (75 times slower, jax 0.10.2), so there length is 1.
+
+  Returns:
+    (state, teacher_variables, train_split, order, length) ->
+    (state, metrics stacked over the steps). The state is donated.
+  """
+
+  @functools.partial(jax.jit, static_argnames='length', donate_argnames='state')
+  def chunk(state, teacher_variables, train_split, order, length):
+    def body(state, _):
+      with jax.default_matmul_precision(precision):
+        return step(state, teacher_variables, train_split, order)
+
+    if scan:
+      return jax.lax.scan(body, state, length=length)
+    state, metrics = body(state, None)
+    return state, jax.tree.map(lambda x: x[None], metrics)
+
+  return chunk
+
+
+def _on_each_device(differentiate, mesh):
+  """Every device differentiates its share; the results are averaged."""
+
+  def local(*args):
+    (loss, (batch_stats, metrics)), grads = differentiate(*args)
+    return jax.lax.pmean(((loss, (batch_stats, metrics)), grads), AXIS)
+
+  return jax.shard_map(
+    local,
+    mesh=mesh,
+    in_specs=(P(), P(), P(), P(AXIS), P(), P()),
+    out_specs=P(),
+    check_vma=False,  # so that gradients stay local until the pmean
+  )

@@ -1,0 +1,113 @@
+"""A weights folder: a trained network that any command can read.
+
+`arrays/` (Orbax: params, batch_stats) and `model.json`: name, arguments, input
+size, class names, normalisation, digest.
+"""
+
+import dataclasses
+import pathlib
+import shutil
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+
+from at_jax.models import create_model
+from at_jax.objectives.network import Network
+from at_jax.train.checkpoint import read_json, tree_digest, write_json
+from at_jax.train.mesh import is_first_host, wait_for_all
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+  """A network with its variables (on the host) and what they were trained on."""
+
+  network: Network
+  variables: dict[str, Any]
+  class_names: tuple[str, ...]
+  digest: str
+
+
+def save_weights(folder, *, network, model, variables, class_names):
+  """Writes a weights folder, whole or not at all.
+
+  Args:
+    folder: where.
+    network: the `Network`.
+    model: {'name': ..., **arguments of `create_model`}, without dtype.
+    variables: {'params': ..., 'batch_stats': ...}.
+    class_names: as many as the model has classes.
+  """
+  folder = pathlib.Path(folder).absolute()
+  part = folder.with_name(folder.name + '.part')
+  if is_first_host():
+    shutil.rmtree(part, ignore_errors=True)
+  wait_for_all('weights begin')
+  with ocp.StandardCheckpointer() as checkpointer:
+    checkpointer.save(part / 'arrays', variables)
+  if is_first_host():
+    write_json(
+      part / 'model.json',
+      {
+        'model': dict(model),
+        'label': network.label,
+        'input_shape': list(network.input_shape),
+        'class_names': list(class_names),
+        'mean': list(network.mean),
+        'std': list(network.std),
+        'digest': tree_digest(variables),
+      },
+    )
+    shutil.rmtree(folder, ignore_errors=True)
+    part.replace(folder)
+  wait_for_all('weights end')
+
+
+def load_weights(folder, *, dtype='float32'):
+  """Reads a weights folder.
+
+  Args:
+    folder: as `save_weights` wrote it.
+    dtype: of the network's activations.
+
+  Raises:
+    FileNotFoundError: there is none; what was looked for is named.
+    ValueError: its arrays are damaged or do not fit its model.
+  """
+  folder = pathlib.Path(folder).expanduser().absolute()
+  about = read_json(folder / 'model.json')
+  if about is None:
+    raise FileNotFoundError(
+      f'No weights folder at {folder}: it would hold model.json and arrays/. '
+      'Every finished run writes one, <workdir>/<row>/seed<k>/weights.'
+    )
+  model = create_model(**about['model'], dtype=jnp.dtype(dtype))
+  network = Network(
+    model,
+    tuple(about['mean']),
+    tuple(about['std']),
+    tuple(about['input_shape']),
+    about['label'],
+  )
+  template = jax.eval_shape(network.init, jax.random.key(0))
+  template = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), template)
+  try:
+    with ocp.StandardCheckpointer() as checkpointer:
+      variables = checkpointer.restore(folder / 'arrays', template)
+    variables = jax.tree.map(np.asarray, variables)
+    whole = tree_digest(variables) == about['digest']
+  except Exception as error:
+    raise ValueError(
+      f'The weights in {folder} cannot be read ({str(error)[:300]}). Train '
+      'them again, or copy the folder again from where it came.'
+    ) from error
+  if not whole:
+    raise ValueError(
+      f'The weights in {folder} are damaged: their digest is not the one in '
+      'model.json. Train them again, or copy the folder again.'
+    )
+  return Weights(
+    network, variables, tuple(about['class_names']), about['digest']
+  )

@@ -1,0 +1,127 @@
+"""A folder that holds a whole study: who may write in it, and what it is."""
+
+import datetime
+import fcntl
+import importlib.metadata
+import pathlib
+import subprocess
+import sys
+
+import at_jax
+from at_jax.train.checkpoint import read_json, write_json
+from at_jax.train.config import ROOT, as_json, differences
+from at_jax.train.mesh import describe_devices, is_first_host
+
+PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
+
+
+class Lock:
+  """Holds a folder against a second process; the kernel frees it on a kill."""
+
+  def __init__(self, folder, *, wait=None):
+    """Args:
+    folder: is made if it is not there.
+    wait: called once before waiting for the other process; None raises
+      BlockingIOError instead of waiting.
+    """
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    self._file = (folder / '.lock').open('w')
+    try:
+      fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      if wait is None:
+        raise BlockingIOError(
+          f'Another process is training in {folder}. Wait for it, or give '
+          'this one another --workdir.'
+        ) from None
+      wait()
+      fcntl.flock(self._file, fcntl.LOCK_EX)
+
+  def release(self):
+    self._file.close()
+
+
+def open_workdir(folder, config, about):
+  """Claims a workdir for a config: writes config.json and about.json.
+
+  Args:
+    folder: new, or of the same config.
+    config: locked ConfigDict.
+    about: what about.json should say beyond versions, devices and commit.
+
+  Raises:
+    ValueError: the folder belongs to a config with other results.
+  """
+  folder = pathlib.Path(folder)
+  old, new = read_json(folder / 'config.json'), as_json(config)
+  if old is not None:
+    lines = differences(old, new)
+    if lines:
+      shown = '\n  '.join(lines)
+      raise ValueError(
+        f'{folder} holds runs of another config:\n  {shown}\nGive this one '
+        'another --workdir, or remove that folder.'
+      )
+    new['rows'] = old['rows'] | new['rows']
+    new['seeds'] = max(old['seeds'], new['seeds'])
+  before = read_json(folder / 'about.json') or {}
+  if is_first_host():
+    write_json(folder / 'config.json', new)
+    started = datetime.datetime.now().isoformat(timespec='seconds')
+    write_json(
+      folder / 'about.json',
+      before
+      | about
+      | {
+        'command': ' '.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
+        'commit': git_commit(),
+        'versions': versions(),
+        'devices': describe_devices(),
+        'started': before.get('started', started),
+      },
+    )
+
+
+def check_data(folder, dataset):
+  """Notes which data a workdir's runs use; refuses to go on with others."""
+  path = pathlib.Path(folder) / 'about.json'
+  about = read_json(path)
+  known = about.get('data_fingerprint')
+  if known not in (None, dataset.fingerprint):
+    raise ValueError(
+      f'The data changed since the runs in {folder} began: they used '
+      f'{about["data"]} ({known}), now it is {dataset.source} '
+      f'({dataset.fingerprint}). Point data.dir at the former, or give another '
+      '--workdir.'
+    )
+  if is_first_host():
+    about |= {'data': dataset.source, 'data_fingerprint': dataset.fingerprint}
+    write_json(path, about)
+
+
+def versions():
+  """Versions of everything that computes."""
+  known = {'python': sys.version.split()[0], 'at_jax': at_jax.__version__}
+  return known | {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+def git_commit():
+  """The short commit of the code, '+' where files differ; '' outside git."""
+  git = ['git', '-C', str(ROOT)]
+  try:
+    commit = subprocess.run(
+      [*git, 'rev-parse', '--short', 'HEAD'],
+      capture_output=True,
+      text=True,
+      check=True,
+    ).stdout.strip()
+    changed = subprocess.run(
+      [*git, 'status', '--porcelain', '--untracked-files=no'],
+      capture_output=True,
+      text=True,
+      check=True,
+    ).stdout.strip()
+  except (OSError, subprocess.CalledProcessError):
+    return ''
+  return commit + ('+' if changed else '')

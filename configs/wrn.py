@@ -1,0 +1,24 @@
+"""A wide residual network alone: students' baseline, and every teacher.
+
+Paper, CIFAR-10 test error, median of 5: WRN-16-1 8.77 %, WRN-16-2 6.31 %,
+WRN-40-1 6.58 %, WRN-40-2 5.23 % (Table 1).
+  python train.py --config=configs/wrn.py:depth=16,width=2   # also :seeds=5
+  python train.py --config=configs/wrn.py:dataset=cifar100   # mnist, digits
+  python train.py --config=configs/wrn.py:tiny               # seconds, no files
+"""
+
+from configs import common
+
+PAPER = {(16, 1): 8.77, (16, 2): 6.31, (40, 1): 6.58, (40, 2): 5.23}
+
+
+def get_config(arg=None):
+  arg = common.parse_arg(
+    arg, tiny=False, seeds=1, depth=16, width=1.0, dataset='cifar10'
+  )
+  config = common.setup(arg)
+  config.label = f'WRN-{arg.depth}-{arg.width:g}'
+  if arg.dataset == 'cifar10' and not arg.tiny:
+    config.paper = PAPER.get((arg.depth, arg.width), 0.0)
+  config.model = common.wrn(arg)
+  return config

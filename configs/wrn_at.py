@@ -1,0 +1,47 @@
+"""WRN-16-1 taught by WRN-16-2 on CIFAR-10, activation-based attention transfer.
+
+Paper: 7.93 % test error, median of 5 (Table 1, row 2; Table 2). Ours: not yet
+measured.
+  python train.py --config=configs/wrn_at.py           # or :beta=500
+  python train.py --config=configs/wrn_at.py:teacher=configs/wrn.py:depth=40
+  python train.py --config=configs/wrn_at.py:taps=blocks # after every block
+  python train.py --config=configs/wrn_at.py:tiny        # seconds, no files
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  arg = common.parse_arg(
+    arg,
+    tiny=False,
+    seeds=1,
+    depth=16,
+    width=1.0,
+    dataset='cifar10',
+    teacher='configs/wrn.py:depth=16;width=2',
+    beta=1e3,
+    taps='groups',
+    form='code',
+    kind='sum_pow',
+    p=2.0,
+  )
+  config = common.setup(arg)
+  config.label = 'AT'
+  config.model = common.wrn(arg)
+  config.teacher.config = arg.teacher
+  config.objective = dict(
+    name='transfer',
+    terms=dict(
+      ce=dict(weight=common.constant(1.0)),
+      at=dict(
+        weight=common.constant(arg.beta),
+        form=arg.form,
+        kind=arg.kind,
+        p=arg.p,
+        resize='',
+        taps=common.wrn_taps(arg.taps, config.model.depth),
+      ),
+    ),
+  )
+  return config

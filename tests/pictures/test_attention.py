@@ -1,0 +1,152 @@
+"""attention.png: cosines against NumPy, and a page one can read."""
+
+import subprocess
+import sys
+
+import numpy as np
+import PIL.Image
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from at_jax import pictures
+from at_jax.pictures import attention
+
+TAPS = ('group1', 'group2', 'group3')
+
+
+def _maps(seed, size=8, n=5):
+  rng = np.random.default_rng(seed)
+  return {
+    tap: rng.random((n, size >> i, size >> i), np.float32)
+    for i, tap in enumerate(TAPS)
+  }
+
+
+def _page(size=32, channels=3, teacher=True, rows=5, **kwargs):
+  images = np.random.default_rng(9).integers(
+    0, 256, (5, size, size, channels), np.uint8
+  )
+  students = [('untrained student', _maps(1))]
+  students += [(f'student + AT + KD {i}', _maps(2 + i)) for i in range(rows)]
+  return attention.attention_figure(
+    images,
+    ['a rather long class name', *'bcde'],
+    TAPS,
+    _maps(0) if teacher else {},
+    students,
+    **kwargs,
+  )
+
+
+def _texts(figure):
+  return [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_cosine_is_that_of_numpy():
+  a, b = _maps(0)['group1'], _maps(1)['group1']
+  want = [
+    np.vdot(x, y) / np.linalg.norm(x) / np.linalg.norm(y)
+    for x, y in zip(a, b, strict=True)
+  ]
+  np.testing.assert_allclose(attention.cosine(a, b), want, rtol=1e-6)
+  np.testing.assert_allclose(attention.cosine(a, 1e30 * a), 1, rtol=1e-6)
+
+
+def test_cosine_of_a_dead_map_does_not_exist():
+  a = _maps(0)['group1']
+  assert np.isnan(attention.cosine(a, np.zeros_like(a))).all()
+
+
+def test_cosine_brings_the_larger_map_to_the_smaller_size():
+  small = np.asarray([[[1.0, 2.0], [3.0, 5.0]]])
+  large = small.repeat(2, axis=1).repeat(2, axis=2)
+  np.testing.assert_allclose(attention.cosine(large, small), 1)
+  np.testing.assert_allclose(attention.cosine(small, large), 1)
+  ramp = np.arange(4.0)[None, None].repeat(4, axis=1)
+  np.testing.assert_allclose(attention._resize(ramp, (4, 2))[0, 0], [0.5, 2.5])
+
+
+def test_unit_norm_is_per_image_and_keeps_zero_maps():
+  maps = np.stack([np.full((2, 2), 1e200), np.zeros((2, 2))])
+  np.testing.assert_allclose(
+    attention.unit_norm(maps), [[[0.5, 0.5]] * 2, [[0, 0]] * 2]
+  )
+
+
+def test_page_states_cosines_and_their_means_over_all_images():
+  texts = _texts(_page(rows=1))
+  for tap in TAPS:
+    for maps in (_maps(1)[tap], _maps(2)[tap]):
+      cosines = attention.cosine(maps, _maps(0)[tap])
+      assert f'mean cos {cosines.mean():.2f}' in texts
+      for value in cosines[:4]:
+        assert f'cos {value:.2f}' in texts
+  assert sum(text.startswith('cos ') for text in texts) == 3 * 2 * 4
+  assert 'group2 · 4×4' in texts
+
+
+def test_without_a_teacher_there_are_no_cosines():
+  texts = _texts(_page(teacher=False, rows=1))
+  assert not [text for text in texts if 'cos' in text or 'teacher' in text]
+  assert 'untrained\nstudent' in texts
+
+
+def test_a_column_may_lack_a_tap():
+  maps = _maps(1)
+  del maps['group2']
+  images = np.zeros((5, 8, 8, 1), np.uint8)
+  figure = attention.attention_figure(
+    images, 'abcde', TAPS, _maps(0), [('before', maps)]
+  )
+  assert _texts(figure).count('no map') == 4
+
+
+@pytest.mark.parametrize(
+  'size,channels,teacher,rows',
+  [(8, 1, False, 1), (16, 1, True, 1), (32, 3, True, 5), (224, 3, True, 2)],
+)
+@pytest.mark.filterwarnings('error')
+def test_page_is_portrait_and_small(size, channels, teacher, rows, tmp_path):
+  figure = _page(size, channels, teacher, rows)
+  path = pictures.save_png(figure, tmp_path / 'attention.png')
+  with PIL.Image.open(path) as picture:
+    assert picture.size[0] < picture.size[1] <= 1600
+  assert path.stat().st_size < 700_000
+  assert [p.name for p in tmp_path.iterdir()] == ['attention.png']
+
+
+@pytest.mark.parametrize('rows', [0, 1, 5])
+def test_no_texts_overlap(rows):
+  figure = _page(rows=rows)
+  FigureCanvasAgg(figure).draw()
+  boxes = [t.get_window_extent() for t in figure.axes[0].texts]
+  for i, box in enumerate(boxes):
+    assert 0 <= box.x0 and box.x1 <= figure.bbox.width
+    assert not [b for b in boxes[i + 1 :] if box.shrunk(1, 0.9).overlaps(b)]
+
+
+def test_too_large_a_picture_is_drawn_smaller(tmp_path):
+  figure = _page()
+  path = pictures.save_png(figure, tmp_path / 'small.png', largest=400_000)
+  assert path.stat().st_size <= 400_000
+
+
+def test_unknown_letters_and_dollars_are_drawn_without_a_warning(tmp_path):
+  images = np.zeros((1, 8, 8, 1), np.uint8)
+  code_free = [('$x_ 飛行機', {'group1': np.ones((1, 2, 2))})]
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setenv('PYTHONWARNINGS', 'error')
+    path = attention.draw_attention(
+      tmp_path / 'a.png', images, ['飛$'], ['group1'], {}, code_free
+    )
+  assert path.is_file()
+
+
+def test_pictures_need_no_pyplot_and_load_matplotlib_late():
+  code = (
+    'import sys, numpy as np, at_jax.pictures.curves as c\n'
+    'assert "matplotlib" not in sys.modules\n'
+    'c.curves_figure([])\n'
+    'assert "matplotlib.pyplot" not in sys.modules\n'
+  )
+  subprocess.run([sys.executable, '-c', code], check=True)

@@ -1,0 +1,101 @@
+"""curves.png: the numbers behind the lines, and a picture one can read."""
+
+from unittest import mock
+
+import numpy as np
+import PIL.Image
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+
+from at_jax.pictures import curves
+
+
+def _row(label, seeds=2, points=20, terms=('ce', 'at/group1', 'at/group2')):
+  epochs = list(np.linspace(0, 200, points)) if points > 1 else [1.0] * points
+
+  def series(seed):
+    return epochs, [10.0 / (1 + e) + 1 + 0.1 * seed for e in epochs]
+
+  runs = [series(seed) for seed in range(seeds)]
+  return dict(
+    label=label, evaluated=runs, train=runs, terms={t: runs for t in terms}
+  )
+
+
+def _texts(figure):
+  """Every text that is drawn, with its box in pixels."""
+  drawn = {}
+
+  def draw(self, renderer):
+    if self.get_visible() and self.get_text().strip():
+      drawn[self] = self.get_window_extent(renderer)
+
+  with mock.patch.object(Text, 'draw', draw):
+    FigureCanvasAgg(figure).draw()
+  return drawn
+
+
+def _overlaps(figure):
+  texts = list(_texts(figure).items())
+  return [
+    (a.get_text(), b.get_text())
+    for i, (a, one) in enumerate(texts)
+    for b, two in texts[i + 1 :]
+    if one.shrunk(0.98, 0.9).overlaps(two.shrunk(0.98, 0.9))
+  ]
+
+
+def test_error_limit_shows_the_end_not_the_start():
+  epochs = np.arange(101.0)
+  errors = np.where(epochs < 15, 90, 10.0)
+  assert curves.error_limit([(epochs, errors)]) == pytest.approx(10.8)
+  assert curves.error_limit([(epochs[:3], errors[:3])]) > 90
+
+
+@pytest.mark.parametrize(
+  'rows',
+  [
+    [],
+    [_row('alone', points=0, terms=())],
+    [_row('alone', seeds=1, points=1)],
+    [_row('alone', seeds=1)],
+    [_row('alone', terms=('ce',)), _row('at'), _row('x $ y_', points=0)],
+    [_row(f'student with a rather long label, number {i}') for i in range(9)],
+    [_row('all', terms=['ce', 'kd', *(f'at/group{i}' for i in range(7))])],
+  ],
+  ids=['none', 'empty', 'point', 'seed', 'three', 'nine', 'terms'],
+)
+@pytest.mark.filterwarnings('error')
+def test_is_readable(rows, tmp_path):
+  figure = curves.curves_figure(rows, titles={'ce': 'ce (nats)'})
+  assert _overlaps(figure) == []
+  width, height = figure.get_size_inches() * figure.dpi
+  for text, box in _texts(figure).items():
+    inside = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width
+    assert inside and box.y1 <= height, text.get_text()
+  path = curves.draw_curves(tmp_path / 'curves.png', rows)
+  with PIL.Image.open(path) as picture:
+    assert max(picture.size) <= 1600
+  assert [p.name for p in tmp_path.iterdir()] == ['curves.png']
+
+
+def test_says_what_was_measured_and_how_to_tell_the_lines_apart():
+  figure = curves.curves_figure([_row('alone')], evaluated='validation')
+  words = ' '.join(text.get_text() for text in _texts(figure))
+  for word in ('validation (bold)', 'training error (dashed)', 'error (%)'):
+    assert word in words
+  assert 'median over seeds' in words and 'alone' in words
+
+
+def test_no_points_are_said():
+  figure = curves.curves_figure([_row('alone', points=0, terms=())])
+  assert 'no points yet' in [text.get_text() for text in _texts(figure)]
+
+
+def test_terms_of_zero_do_not_break_the_log_axis(tmp_path):
+  row = _row('alone', terms=())
+  row['terms'] = {'ce': [([0, 1, 2], [1.0, 0.0, np.nan])], 'kd': [([0], [0.0])]}
+  figure = curves.curves_figure([row])
+  lines = figure.axes[1].get_lines()
+  np.testing.assert_array_equal(lines[0].get_ydata(), [1.0])

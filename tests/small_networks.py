@@ -1,0 +1,91 @@
+"""Networks that compile fast, and data for them, for the tests of training."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from at_jax.models import create_model
+from at_jax.objectives import Network
+
+MEAN, STD = (120.0, 130.0, 110.0), (60.0, 70.0, 65.0)
+
+
+class TinyNet(nn.Module):
+  """Two groups, the first of two blocks; group2 has half the size of group1."""
+
+  width: int = 4
+  num_classes: int = 10
+  stride: int = 1  # of the first convolution
+  norm: bool = True
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, images, *, train):
+    x, ends = images, {}
+    for name, stride in (
+      ('group1/block1', self.stride),
+      ('group1/block2', 1),
+      ('group2/block1', 2),
+    ):
+      x = nn.Conv(self.width, (3, 3), stride, dtype=self.dtype)(x)
+      if self.norm:
+        x = nn.BatchNorm(not train, momentum=0.9, dtype=self.dtype)(x)
+      x = ends[name] = x + 0.1 * nn.relu(x)
+      ends[name.partition('/')[0]] = x
+    x = jnp.mean(nn.relu(x), axis=(1, 2))
+    return nn.Dense(self.num_classes, dtype=self.dtype)(x), ends
+
+
+def tiny_network(mean=MEAN, std=STD, shape=(8, 8, 3), **kwargs):
+  return Network(TinyNet(**kwargs), mean, std, shape, 'TinyNet')
+
+
+def wrn_network(depth=10, width=1, mean=MEAN, std=STD, **kwargs):
+  model = create_model('wrn', depth=depth, width=width, **kwargs)
+  return Network(model, mean, std, (8, 8, 3), f'WRN-{depth}-{width}')
+
+
+def variables_of(network, seed):
+  """Variables from NumPy: no initialiser to compile.
+
+  The running statistics are those of no batch in particular.
+  """
+  rng = np.random.RandomState(seed)
+
+  def fill(x):
+    if len(x.shape) > 1:
+      spread = np.sqrt(2 / np.prod(x.shape[:-1]))
+      return jnp.asarray(rng.normal(0, spread, x.shape), x.dtype)
+    return jnp.asarray(rng.uniform(0.5, 1.5, x.shape), x.dtype)
+
+  return jax.tree.map(fill, jax.eval_shape(network.init, jax.random.key(0)))
+
+
+def random_split(count, shape=(8, 8, 3), seed=0):
+  """uint8 images and int32 labels."""
+  rng = np.random.RandomState(seed)
+  return {
+    'image': rng.randint(0, 256, (count, *shape)).astype(np.uint8),
+    'label': rng.randint(0, 10, count).astype(np.int32),
+  }
+
+
+def assert_trees_close(got, want, **tolerance):
+  """Every leaf close, and the same structure; the message names the leaf."""
+  assert jax.tree.structure(got) == jax.tree.structure(want)
+  leaves = jax.tree_util.tree_leaves_with_path(want)
+  for (path, leaf), other in zip(leaves, jax.tree.leaves(got), strict=True):
+    np.testing.assert_allclose(
+      np.asarray(other, np.float64),
+      np.asarray(leaf, np.float64),
+      err_msg=jax.tree_util.keystr(path),
+      **tolerance,
+    )
+
+
+def assert_trees_equal(got, want):
+  """Bitwise."""
+  assert_trees_close(got, want, rtol=0, atol=0)

@@ -1,0 +1,212 @@
+"""The report of synthetic workdirs, against numbers worked out by hand."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from report_workdir import (
+  cells,
+  workdir,
+)
+
+from at_jax import report
+
+
+@pytest.fixture(scope='module')
+def study(tmp_path_factory):
+  folder = workdir(tmp_path_factory.mktemp('whole') / 'digits_at')
+  return folder, report.write_report(folder)
+
+
+def test_table_by_hand(study):
+  found = cells(study[1])
+  assert found['student alone'] == [
+    '8.00',
+    '8.00 ± 1.00',
+    '3',
+    '–',
+    '–',
+    '1.5 min',
+  ]
+  # 22.5 / 3; deviations -.5, 2, -1.5: sd = sqrt(6.5 / 2). Differences
+  # -1, .5, -1: mean -.5, sd sqrt(1.5 / 2).
+  assert found['student + AT'] == [
+    '7.00',
+    '7.50 ± 1.80',
+    '3',
+    '-0.50 ± 0.87, wins 2/3',
+    '7.93',
+    '1.5 min',
+  ]
+  assert found['*teacher WRN-16-2*, one run'][:3] == ['5.10', '–', '1']
+  head = study[1].split('\n')[0]
+  assert 'difference to student alone, paired by seed' in head
+  assert '| paper' in head
+
+
+def test_result_json_by_hand(study):
+  result = json.loads((study[0] / 'result.json').read_text())
+  at = result['rows']['at']
+  assert at['errors'] == {'0': 7.0, '1': 9.5, '2': 6.0}
+  assert (at['label'], at['n'], at['median']) == ('student + AT', 3, 7.0)
+  assert at['mean'] == pytest.approx(7.5)
+  assert at['sd'] == pytest.approx(np.std([7, 9.5, 6], ddof=1))
+  difference = at['difference']
+  assert (difference['n'], difference['wins']) == (3, 2)
+  assert difference['mean'] == pytest.approx(-0.5)
+  assert difference['sd'] == pytest.approx(0.75**0.5)
+  assert result['rows']['alone']['difference'] is None
+  assert result['teacher']['hash'] == 't1'
+  assert result['command'] == 'python train.py --x=1'
+  assert (result['commit'], result['data']) == (
+    'abc1234',
+    'scikit-learn digits',
+  )
+  assert result['versions'] == {'jax': '0.10.2'}
+
+
+def test_page(study):
+  folder, table = study
+  page = (folder / 'report.md').read_text()
+  assert table in page and page.startswith('# digits_at\n')
+  for words in (
+    'python train.py --x=1',
+    'scikit-learn digits',
+    'abc1234',
+    '1 × cpu',
+    'jax 0.10.2',
+    'after the last epoch, on the full test set',
+    'never the best epoch',
+    'Bold: test error',
+    '(curves.png)',
+    '(attention.png)',
+    'cosine',
+    'continues an interrupted run',
+    'Parameters: teacher 691,674',
+  ):
+    assert words in page, words
+  assert str(folder.parent) not in page, "a machine's own paths"
+  left = {path.name for path in folder.iterdir() if path.is_file()}
+  made = {'report.md', 'result.json', 'curves.png', 'attention.png'}
+  assert left == made | {'config.json', 'about.json', 'teacher.json'}
+
+
+def test_validation_curves_say_so(tmp_path):
+  folder = workdir(tmp_path / 'a', of='validation')
+  report.write_report(folder)
+  assert 'Bold: validation error' in (folder / 'report.md').read_text()
+
+
+def test_one_seed_has_no_sd(tmp_path):
+  errors = {'alone': {0: 8.0}, 'at': {0: 7.0}}
+  found = cells(report.write_report(workdir(tmp_path, errors=errors, seeds=1)))
+  assert found['student + AT'][:4] == [
+    '7.00',
+    '7.00 ± –',
+    '1',
+    '-1.00 ± –, wins 1/1',
+  ]
+
+
+def test_pairs_only_seeds_that_both_rows_have(tmp_path):
+  errors = {'alone': {1: 9.0, 2: 7.0}, 'at': {0: 1.0, 1: 8.5}}
+  folder = workdir(tmp_path, errors=errors)
+  report.write_report(folder)
+  difference = json.loads((folder / 'result.json').read_text())['rows']['at'][
+    'difference'
+  ]
+  assert (difference['n'], difference['mean'], difference['sd']) == (
+    1,
+    -0.5,
+    None,
+  )
+
+
+def test_no_teacher_and_no_rows(tmp_path):
+  folder = workdir(
+    tmp_path,
+    rows={},
+    errors={'main': {0: 8.0, 1: 9.0}},
+    teacher='',
+    name='wrn',
+    seeds=2,
+    paper=8.77,
+  )
+  table = report.write_report(folder)
+  assert 'teacher' not in table and 'difference' not in table
+  assert cells(table)['wrn'] == ['8.50', '8.50 ± 0.71', '2', '8.77', '1.5 min']
+  page = (folder / 'report.md').read_text()
+  assert 'cosine' not in page and '(attention.png)' in page
+
+
+def test_curves_get_taps_not_their_sum_and_fold_many(tmp_path, monkeypatch):
+  from at_jax.pictures import curves
+
+  drawn = []
+  monkeypatch.setattr(
+    curves, 'draw_curves', lambda path, rows, **_: drawn.append(rows)
+  )
+  folder = workdir(tmp_path)
+  report.write_report(folder)
+  alone, at = drawn.pop()
+  assert list(alone['terms']) == ['ce']
+  assert list(at['terms']) == ['ce', 'at/group1', 'at/group2']
+  assert len(at['terms']['ce']) == len(at['evaluated']) == 3
+  assert at['evaluated'][0] == ([1, 2, 3, 4], [30, 15, 10, 7.5])
+  many = {f'at/group{i // 6}/block{i % 6}': float(i) for i in range(12)}
+  line = json.dumps({'step': 9, 'epoch': 4.5, **many}) + '\n'
+  (folder / 'at/seed0/metrics.jsonl').write_text(line)
+  report.write_report(folder)
+  terms = drawn.pop()[1]['terms']
+  assert terms['at/group0'][0] == ([4.5], [2.5])
+  assert terms['at/group1'][0] == ([4.5], [8.5])
+
+
+def test_what_is_noworkdir(tmp_path):
+  with pytest.raises(FileNotFoundError, match='no such folder.*train.py'):
+    report.write_report(tmp_path / 'absent')
+  with pytest.raises(FileNotFoundError, match='no config.json.*--workdir='):
+    report.write_report(tmp_path)
+  folder = workdir(tmp_path / 'a')
+  with pytest.raises(FileNotFoundError, match='Did you mean') as error:
+    report.write_report(folder / 'at/seed0')
+  assert str(error.value).endswith(f'{folder}?')
+  (folder / 'config.json').write_text('{')
+  with pytest.raises(ValueError, match='config.json is damaged'):
+    report.write_report(folder)
+
+
+def test_command_prints_the_table(study, tmp_path, capsys):
+  folder, table = study
+  out = ['--out', str(tmp_path)]
+  assert report.main([f'--workdir={folder}', *out]) == 0
+  assert capsys.readouterr().out == table + '\n'
+  other = workdir(tmp_path / 'b', errors={'at': {4: 6.0}})
+  for flags in (
+    [f'--workdir={folder}', str(other), *out],
+    ['--workdir', str(folder), str(other), *out],
+    [*out, f'--workdir={folder}', f'--workdir={other}'],
+  ):
+    assert report.main(flags) == 0
+    assert '7.12 ± 1.65 | 4 | -0.50 ± 0.87, wins 2/3' in (
+      capsys.readouterr().out
+    )
+
+
+def test_command_ends_user_mistakes_in_one_line(tmp_path, capsys):
+  assert report.main([f'--workdir={tmp_path}']) == 2
+  captured = capsys.readouterr()
+  assert captured.out == '' and captured.err.count('\n') == 1
+  assert 'is not a workdir' in captured.err
+  with pytest.raises(SystemExit) as error:
+    report.main([])
+  assert error.value.code == 2
+
+
+def test_help_has_an_example():
+  command = [sys.executable, '-W', 'error', '-m', 'at_jax.report', '--help']
+  done = subprocess.run(command, capture_output=True, text=True, check=True)
+  assert 'python -m at_jax.report --workdir=runs/digits_at' in done.stdout
+  assert done.stderr == ''

@@ -1,0 +1,62 @@
+"""Placing arrays on devices, and sharing a batch among them."""
+
+import jax
+import numpy as np
+import pytest
+
+from at_jax.train import mesh as m
+
+
+def test_mesh_is_one_dimensional_over_the_given_devices():
+  assert m.data_mesh().shape == {'data': jax.device_count()}
+  devices = jax.devices()[2:5]
+  assert list(m.data_mesh(devices).devices) == devices
+
+
+def test_put_keeps_values_dtypes_and_keys():
+  mesh = m.data_mesh()
+  tree = {
+    'image': np.arange(16, dtype=np.uint8).reshape(8, 2),
+    'key': jax.random.key(3),
+  }
+  placed = m.put(tree, m.replicated(mesh))
+  np.testing.assert_array_equal(placed['image'], tree['image'])
+  assert placed['image'].dtype == np.uint8
+  assert placed['key'].dtype == tree['key'].dtype
+  np.testing.assert_array_equal(
+    jax.random.key_data(placed['key']), jax.random.key_data(tree['key'])
+  )
+  assert all(len(x.devices()) == 8 for x in jax.tree.leaves(placed))
+
+
+def test_put_split_gives_every_device_its_rows():
+  mesh = m.data_mesh()
+  rows = np.arange(16)
+  placed = m.put(rows, m.split(mesh))
+  shards = {s.device: np.asarray(s.data) for s in placed.addressable_shards}
+  for index, device in enumerate(mesh.devices):
+    np.testing.assert_array_equal(shards[device], rows[2 * index :][:2])
+
+
+@pytest.mark.parametrize('size', [8, 16, 128])
+def test_batch_that_the_devices_can_share(size):
+  m.check_batch('config.batch_size', size, m.data_mesh())
+
+
+@pytest.mark.parametrize(('size', 'near'), [(20, 16), (5, 8), (129, 128)])
+def test_batch_that_they_cannot(size, near):
+  with pytest.raises(ValueError) as error:
+    m.check_batch('config.batch_size', size, m.data_mesh())
+  words = (f'config.batch_size={size}', '8 devices', f'say {near}')
+  for word in words:
+    assert word in str(error.value)
+
+
+def test_one_host():
+  assert m.is_first_host()
+  assert m.any_host(True) is True and m.any_host(0) is False
+  m.wait_for_all('nobody')
+
+
+def test_devices_in_words():
+  assert m.describe_devices() == '8 x cpu'
