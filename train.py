@@ -7,6 +7,7 @@ finished, prints the table.
 
 import os
 import pathlib
+import re
 import sys
 import warnings
 
@@ -23,8 +24,10 @@ _CONFIG = config_flags.DEFINE_config_file(
 _WORKDIR = flags.DEFINE_string(
   'workdir', None, 'where everything goes; default runs/CONFIG[-ARGUMENTS]'
 )
-_MULTIHOST = flags.DEFINE_bool(
-  'multihost', False, 'call jax.distributed.initialize() first'
+_MULTIHOST = flags.DEFINE_string(
+  'multihost',
+  None,
+  'auto (TPU VMs, Slurm, Kubernetes), or ADDRESS:PORT,PROCESSES,INDEX',
 )
 
 
@@ -40,8 +43,11 @@ def main(argv):
     os.environ['XLA_FLAGS'] = os.environ.get('XLA_FLAGS', '') + flag
   import jax
 
-  if _MULTIHOST.value:
+  if _MULTIHOST.value == 'auto':
     jax.distributed.initialize()
+  elif _MULTIHOST.value:
+    address, count, index = _MULTIHOST.value.split(',')
+    jax.distributed.initialize(address, int(count), int(index))
   from at_jax import report
   from at_jax.train import mesh
   from at_jax.train.stopping import Stopped
@@ -82,6 +88,35 @@ def _default_workdir(path, arguments):
   return str(pathlib.Path('runs') / '-'.join([path.stem, *safe]))
 
 
+def _checked(argv):
+  """The arguments, with the path of the config made absolute.
+
+  A mistake in a config's name, arguments or fields is said in one line here;
+  config_flags would show it as a traceback.
+  """
+  from at_jax.train.config import check_path, find_config, load_config
+
+  # `--config X` and `--config=X` are the same.
+  argv = '\0'.join(argv).replace('\0--config\0', '\0--config=').split('\0')
+  spec = str(DEFAULT)
+  for index, text in enumerate(argv):
+    if text.startswith('--config='):
+      spec = text.removeprefix('--config=')
+      path, arguments = find_config(spec)
+      colon = ':' if arguments else ''
+      argv[index] = f'--config={path.resolve()}{colon}{arguments}'
+  config = load_config(spec)
+  for text in argv:
+    if text.startswith('--config.'):
+      field = text.removeprefix('--config.').partition('=')[0]
+      check_path(config, re.sub(r'\[.*?\]', '', field))
+  return argv
+
+
 if __name__ == '__main__':
   warnings.filterwarnings('ignore', module='orbax')
-  app.run(main)
+  try:
+    arguments = _checked(sys.argv)
+  except (ValueError, OSError) as mistake:
+    sys.exit(f'{type(mistake).__name__}: {mistake}')
+  app.run(main, arguments)

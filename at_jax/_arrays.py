@@ -27,6 +27,12 @@ def check_same_shape(name, one, other, *, hint=''):
     )
 
 
+def check_range(name, value, low, high):
+  """Raises ValueError unless low <= value <= high; traced values pass."""
+  if not (isinstance(value, jax.core.Tracer) or low <= value <= high):
+    raise ValueError(f'{name} must be in [{low:g}, {high:g}], got {value}.')
+
+
 def unknown(what, name, choices):
   """The text for a name that is not among `choices`: the nearest, and all."""
   choices = [str(choice) for choice in choices]
@@ -43,7 +49,7 @@ def safe_norm(x):
   depend on it, so its derivatives of every order are exact without it.
   """
   top, scaled, squared = _scaled_square_sum(x)
-  return jnp.where(squared > 0, top * _sqrt_or_one(squared), 0.0)
+  return jnp.where(squared != 0, top * _sqrt_or_one(squared), 0.0)
 
 
 def l2_normalize(x, eps):
@@ -55,7 +61,7 @@ def l2_normalize(x, eps):
 
 def _scaled_square_sum(x):
   top = jax.lax.stop_gradient(jnp.max(jnp.abs(x), axis=-1))
-  alive = top > 0
+  alive = top != 0  # true for NaN: a diverged network must not look dead
   top = jnp.where(alive, top, 1.0)
   # `where` on the quotient too: a dead row must not let gradients through.
   scaled = jnp.where(alive[..., None], x / top[..., None], 0.0)
@@ -64,4 +70,4 @@ def _scaled_square_sum(x):
 
 def _sqrt_or_one(squared):
   """sqrt, and the constant 1 at 0, where the derivative of sqrt is infinite."""
-  return jnp.sqrt(jnp.where(squared > 0, squared, 1.0))
+  return jnp.sqrt(jnp.where(squared != 0, squared, 1.0))

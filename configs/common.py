@@ -47,7 +47,8 @@ def _cast(name, text, default):
     return kind(text)
   except (KeyError, ValueError):
     raise ValueError(
-      f'Config argument {name}={text}: wanted {kind.__name__}, like {default!r}.'
+      f'Config argument {name}={text}: wanted {kind.__name__}, like '
+      f'{default!r}.'
     ) from None
 
 
@@ -98,7 +99,7 @@ def same(*names):
 
 
 def wrn(arg):
-  """`config.model` of a WRN-depth-width; the tiny form has one block a group."""
+  """`config.model` of a WRN; the tiny form has one block in each group."""
   depth = 10 if arg.tiny else arg.depth
   return dict(name='wrn', depth=depth, width=arg.width)
 

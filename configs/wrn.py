@@ -17,8 +17,8 @@ def get_config(arg=None):
     arg, tiny=False, seeds=1, depth=16, width=1.0, dataset='cifar10'
   )
   config = common.setup(arg)
-  config.label = f'WRN-{arg.depth}-{arg.width:g}'
+  config.model = common.wrn(arg)
+  config.label = f'WRN-{config.model.depth}-{config.model.width:g}'
   if arg.dataset == 'cifar10' and not arg.tiny:
     config.paper = PAPER.get((arg.depth, arg.width), 0.0)
-  config.model = common.wrn(arg)
   return config

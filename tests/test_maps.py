@@ -109,7 +109,7 @@ def test_at_distance_equals_numpy(form, kind, p):
 
 
 @all_forms
-@all_kinds
+@pytest.mark.parametrize('kind, p', [KINDS[0], *KINDS[2:6], *KINDS[-2:]])
 def test_laws(form, kind, p):
   with jax.enable_x64(True):
     student, teacher = normal(1, (4, 5, 4, 3)), normal(2, (4, 5, 4, 6))
@@ -228,7 +228,7 @@ WRONG = [
   (at_jax.map_distance, [(2, 3, 4), (2, 4, 3)], {}, "resize='bilinear'"),
   (at_jax.at_distance, [(2, 4, 4, 1), (2, 2, 2, 1)], {}, "resize='bilinear'"),
   (at_jax.at_distance, [(2, 4, 4), (2, 4, 4, 1)], {}, r'\(2, 4, 4\)'),
-  (at_jax.attention_map, [(1, 2, 2, 1)], {'p': 0.5}, 'p >= 1, got 0.5'),
+  (at_jax.attention_map, [(1, 2, 2, 1)], {'p': 0.5}, 'power p.*got 0.5'),
   (at_jax.attention_map, [(1, 2, 2, 1)], {'kind': 'sum'}, 'sum_abs, sum_pow'),
   (at_jax.attention_map, [(1, 2, 2, 1)], {'kind': 'max_pwo'}, "'max_pow'\\?"),
   (at_jax.map_distance, [(1, 2, 2)] * 2, {'form': 'papr'}, "mean 'paper'"),
@@ -249,3 +249,11 @@ def test_resize_is_checked_for_equal_sizes_of_batch():
     at_jax.at_distance(
       np.ones((2, 4, 4, 1)), np.ones((3, 2, 2, 1)), resize='bilinear'
     )
+
+
+def test_nan_is_not_hidden_as_a_dead_map():
+  bad = normal(2, (2, 3, 4, 5)).copy()
+  bad[0, 0, 0, 0] = np.nan
+  for form in ('code', 'paper'):
+    distance = at_jax.at_distance(normal(1, (2, 3, 4, 5)), bad, form=form)
+    assert np.isnan(distance[0]) and np.isfinite(distance[1])

@@ -30,7 +30,7 @@ def derivatives(function, x):
 
 
 @all_forms
-@pytest.mark.parametrize('kind, p', [*TWICE[:3], ('max_pow', 4)])
+@pytest.mark.parametrize('kind, p', [*TWICE[:2], ('max_pow', 4)])
 def test_order_2_against_finite_differences(form, kind, p):
   with jax.enable_x64(True):
     student = normal(1, (4, 5, 4, 3), np.float64)
@@ -217,3 +217,14 @@ def test_pytorch_computes_the_same(precision):
     for mine, other in zip(gradients, theirs, strict=True):
       other = np.moveaxis(other.grad.numpy(), 1, 3)
       np.testing.assert_allclose(mine, other, atol=1e-7, **tolerance)
+
+
+def test_jitted_paper_distance_of_equal_features_has_no_gradient():
+  x = np.random.default_rng(1).standard_normal((2, 5, 4, 3)).astype('float32')
+
+  @jax.jit
+  def gradient(student, teacher):
+    total = lambda s: at_jax.at_distance(s, teacher, form='paper').sum()
+    return jax.grad(total)(student)
+
+  np.testing.assert_array_equal(gradient(x, x), 0)

@@ -1,8 +1,8 @@
 """Data sources by name: each reads a whole set into memory as uint8."""
 
 import collections.abc
-import difflib
 
+from at_jax._arrays import unknown
 from at_jax.data import splits
 from at_jax.data.cifar import load_cifar10, load_cifar100
 from at_jax.data.dataset import Dataset, Split
@@ -45,14 +45,9 @@ def load_dataset(settings: collections.abc.Mapping) -> Dataset:
     ((800, 8, 8, 1), 200, 797)
   """
   settings = Settings.read(settings)
-  try:
-    source = SOURCES[settings.name]
-  except KeyError:
-    near = difflib.get_close_matches(settings.name, SOURCES, n=3)
-    raise ValueError(
-      f'Unknown dataset data.name={settings.name!r}; '
-      f'{f"nearest: {near}; " if near else ""}all: {sorted(SOURCES)}.'
-    ) from None
+  if settings.name not in SOURCES:
+    raise ValueError(unknown('dataset', settings.name, SOURCES))
+  source = SOURCES[settings.name]
   if (settings.size or settings.channels) and settings.name not in RESIZABLE:
     raise ValueError(
       f'data.size={settings.size} and data.channels={settings.channels} must '

@@ -20,5 +20,7 @@ def take_batch(split, order, index, batch_size):
   examples // batch_size - 1.
   """
   rows = jax.lax.dynamic_slice(order, (index * batch_size,), (batch_size,))
-  take = lambda array: jnp.take(array, rows, axis=0, mode='clip')
-  return {'image': take(split['image']), 'label': take(split['label'])}
+  return {
+    name: jnp.take(split[name], rows, axis=0, mode='clip')
+    for name in ('image', 'label')
+  }

@@ -11,6 +11,8 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
+from at_jax._arrays import check_rank
+
 kaiming_normal = nn.initializers.variance_scaling(2.0, 'fan_in', 'normal')
 
 
@@ -94,6 +96,11 @@ class WRN(nn.Module):
         f'A WRN has depth 6n + 4 (10, 16, 22, 28, 34, 40, ...), got '
         f'{self.depth}.'
       )
+    if int(16 * self.width) < 1:
+      raise ValueError(
+        f'A WRN has width >= 1/16 (one channel), got {self.width}.'
+      )
+    check_rank('WRN', images, '[B, H, W, C]')
     blocks = (self.depth - 4) // 6
     x = conv(16, 3, 1, dtype=self.dtype, name='conv0')(images)
     endpoints = {}

@@ -8,10 +8,10 @@ from 0 at the first step) and for `steps` also `at` and `factor`:
 | `constant` | value |
 | `linear` | value, falling in a straight line from `start` to 0 at `end` |
 | `cosine` | the same along half a cosine |
-| `steps` | value times `factor` for every entry e of `at` that has begun; e counts epochs from 1, as learning rate drops do |
+| `steps` | value times `factor` for every entry of `at` that has begun |
 
-Before `start` the weight is 0; after `end` too; `end` = 0 means the end of
-the run.
+Entries of `at` count epochs from 1, as learning rate drops do. Before `start`
+the weight is 0, after `end` too; `end` = 0 means the end of the run.
 """
 
 import jax.numpy as jnp

@@ -1,5 +1,6 @@
 """Where networks look: images beside the attention maps of several columns."""
 
+import dataclasses
 import textwrap
 
 import numpy as np
@@ -8,38 +9,60 @@ from at_jax.pictures import plain, save_png
 
 # Inches. A page of 14.4 stays under 1,600 pixels at 110 pixels an inch.
 PAGE, MARGIN, GAP, FOOT, HEAD, LINE = 14.4, 0.15, 0.07, 0.22, 0.36, 0.15
+APART = 0.12  # more between the rows of one teacher and those of the next
+NARROW = 0.76  # cells below have no room for "mean cos 0.99" in 7 points
 COLOUR_MAP = 'viridis'  # perceptually uniform
 
 
-def draw_attention(path, images, names, taps, teacher, students, *, shown=4):
-  """Draws one band a tap: the image, the teacher's map and the students'.
+@dataclasses.dataclass
+class Column:
+  """The maps of one network.
+
+  Attributes:
+    title: stands over them.
+    maps: a dict from a tap to maps `[n, h, w]`; a tap may be missing.
+    target: such a dict, which each map is compared with; None or empty: no
+      cosines.
+    apart: begins a new group of columns.
+  """
+
+  title: str
+  maps: dict
+  target: dict | None = None
+  apart: bool = False
+
+  def of(self, tap):
+    """The maps of a tap and their target, each None where there is none."""
+    return self.maps.get(tap), (self.target or {}).get(tap)
+
+
+def draw_attention(path, images, names, taps, columns, *, shown=4):
+  """Draws one band a tap: the image, and the map of every column.
 
   Args:
     path: the PNG to write.
     images: uint8 `[n, H, W, C]`, C 1 or 3.
     names: n strings, written under the images.
-    taps: the bands, top to bottom: keys of the dicts below.
-    teacher: a dict from a tap to maps `[n, h, w]`; empty without a teacher.
-    students: a list of (title, dict from a tap to maps `[n, h, w]`), one a
-      column; a tap may be missing.
+    taps: the bands, top to bottom: keys of the columns' maps.
+    columns: a list of `Column`, left to right.
     shown: images a band; the means in a band's header are over all n.
 
   Returns:
     The path.
   """
-  figure = attention_figure(images, names, taps, teacher, students, shown=shown)
+  figure = attention_figure(images, names, taps, columns, shown=shown)
   return save_png(figure, path)
 
 
-def attention_figure(images, names, taps, teacher, students, *, shown=4):
+def attention_figure(images, names, taps, columns, *, shown=4):
   """The figure of `draw_attention`, not yet written."""
   from matplotlib.figure import Figure
 
   shown = min(shown, len(images))
-  columns = ([('teacher', teacher)] if teacher else []) + list(students)
-  cell = _cell_size(1 + len(columns), len(taps), shown)
-  titles = [_wrapped(t, cell) for t in ['image', *(t for t, _ in columns)]]
-  lefts = MARGIN + (cell + GAP) * np.arange(len(titles))
+  apart = np.cumsum([0, *(column.apart for column in columns)]) * APART
+  cell = _cell_size(1 + len(columns), len(taps), shown, apart[-1])
+  lefts = MARGIN + (cell + GAP) * np.arange(1 + len(columns)) + apart
+  titles = [_wrapped(t, cell) for t in ['image', *(c.title for c in columns)]]
   top = MARGIN + LINE * max(title.count('\n') + 1 for title in titles)
   band = HEAD + shown * (cell + FOOT)
   size = (lefts[-1] + cell + MARGIN, top + len(taps) * band + MARGIN)
@@ -47,20 +70,19 @@ def attention_figure(images, names, taps, teacher, students, *, shown=4):
   axes = figure.add_axes((0, 0, 1, 1))
   axes.set_axis_off()
   for left, title in zip(lefts, titles, strict=True):
-    _write(axes, left + cell / 2, top, title, size=8)
+    _write_title(axes, left + cell / 2, top, title, cell)
   for i, tap in enumerate(taps):
     y = top + i * band
     axes.plot([MARGIN, size[0] - MARGIN], [y + 0.05] * 2, color='0.7', lw=0.8)
-    maps = [maps.get(tap) for _, maps in columns]
-    _draw_header(axes, y + HEAD - 0.06, lefts, tap, maps, bool(teacher), cell)
+    pairs = [column.of(tap) for column in columns]
+    _draw_header(axes, y + HEAD - 0.08, lefts, tap, pairs, cell)
     for k in range(shown):
       at = y + HEAD + k * (cell + FOOT)
       _draw_image(axes, images[k], lefts[0], at, cell)
       name = textwrap.shorten(str(names[k]), _letters(cell), placeholder='…')
-      _write(axes, lefts[0] + cell / 2, at + cell + 0.03, name, va='top')
-      for j, left in enumerate(lefts[1:]):
-        target = maps[0] if teacher and j else None
-        _draw_map(axes, maps[j], target, k, left, at, cell)
+      _write_below(axes, lefts[0], at, name, cell)
+      for (maps, target), left in zip(pairs, lefts[1:], strict=True):
+        _draw_map(axes, maps, target, k, left, at, cell)
   axes.set(xlim=(0, size[0]), ylim=(size[1], 0))
   return figure
 
@@ -106,45 +128,72 @@ def _resize(maps, size):
   return maps
 
 
-def _cell_size(columns, bands, shown):
+def _cell_size(columns, bands, shown, apart):
   """The side of a square cell: as large as the page allows, 1.3 inches at
   most."""
-  wide = (PAGE - 2 * MARGIN) / columns - GAP
+  wide = (PAGE - 2 * MARGIN - apart) / columns - GAP
   heads = 2 * MARGIN + 3 * LINE + bands * (HEAD + shown * FOOT)
   return min(1.3, wide, (PAGE - heads) / max(1, bands * shown))
 
 
+def _fitting(size, cell):
+  """Points of text: `size`, or less where the longest words need it."""
+  return min(size, 13 * cell)
+
+
 def _letters(cell):
-  return max(6, int(cell / 0.068))
+  return max(6, int(cell / (0.0085 * _fitting(8, cell))))
 
 
 def _wrapped(title, cell):
+  most = 3 if cell > NARROW else 5
   lines = textwrap.wrap(str(title), _letters(cell)) or ['']
-  if len(lines) > 3:
-    lines = [*lines[:2], lines[2][: _letters(cell) - 1] + '…']
+  if len(lines) > most:
+    lines = [*lines[: most - 1], lines[most - 1][: _letters(cell) - 1] + '…']
   return '\n'.join(lines)
 
 
 def _write(axes, x, y, text, *, size=7, **looks):
-  looks = (
-    dict(ha='center', va='bottom', fontsize=size, linespacing=1.25) | looks
-  )
+  """Writes with the base line at y, so that neighbours stand in one line."""
+  looks = dict(ha='center', va='baseline', fontsize=size) | looks
   axes.text(x, y, plain(text), **looks)
 
 
-def _draw_header(axes, y, lefts, tap, maps, taught, cell):
-  """The band's name, its map size, and each student's mean cosine."""
-  some = next((m for m in maps if m is not None), None)
-  size = '' if some is None else f' · {some.shape[1]}×{some.shape[2]}'
-  _write(axes, lefts[0], y, tap + size, size=8.5, ha='left', weight='bold')
-  if not taught or maps[0] is None:
-    return
-  for left, map_ in zip(lefts[2:], maps[1:], strict=True):
-    if map_ is not None:
-      mean = cosine(map_, maps[0])
-      mean = mean[np.isfinite(mean)]
-      text = f'mean cos {mean.mean():.2f}' if len(mean) else ''
-      _write(axes, left + cell / 2, y, text)
+def _write_title(axes, x, bottom, title, cell):
+  for i, line in enumerate(reversed(title.split('\n'))):
+    y = bottom - 0.04 - i * LINE
+    _write(axes, x, y, line, size=_fitting(8, cell))
+
+
+def _write_below(axes, left, top, text, cell):
+  size = _fitting(7, cell)
+  _write(axes, left + cell / 2, top + cell + 0.13, text, size=size)
+
+
+def _draw_header(axes, y, lefts, tap, pairs, cell):
+  """The band's name, its map size, and each compared column's mean cosine."""
+  means = {
+    left: _mean_cosine(maps, target)
+    for left, (maps, target) in zip(lefts[1:], pairs, strict=True)
+    if maps is not None and target is not None
+  }
+  sizes = [maps.shape[1:] for maps, _ in pairs if maps is not None]
+  name = f'{tap} · {sizes[0][0]}×{sizes[0][1]}' if sizes else tap
+  room = min([*means, lefts[-1] + cell]) - lefts[0]
+  # A bold letter of 1 point is about 0.0097 inches wide.
+  size = min(8.5, (room - GAP) / (0.0097 * len(name)))
+  _write(axes, lefts[0], y, name, size=size, ha='left', weight='bold')
+  for left, mean in means.items():
+    if np.isfinite(mean):
+      text = f'mean cos {mean:.2f}' if cell > NARROW else f'mean {mean:.2f}'
+      _write(axes, left + cell / 2, y, text, size=_fitting(7, cell))
+
+
+def _mean_cosine(maps, target):
+  """Over the images where it exists; nan where it exists for none."""
+  values = cosine(maps, target)
+  values = values[np.isfinite(values)]
+  return values.mean() if len(values) else np.nan
 
 
 def _draw_image(axes, image, left, top, cell):
@@ -181,7 +230,7 @@ def _draw_map(axes, maps, target, k, left, top, cell):
   if target is not None:
     value = cosine(maps[k : k + 1], target[k : k + 1])[0]
     text = f'cos {value:.2f}' if np.isfinite(value) else 'all zero'
-    _write(axes, left + cell / 2, top + cell + 0.03, text, va='top')
+    _write_below(axes, left, top, text, cell)
 
 
 def _enlarged(map_, size=128):

@@ -52,13 +52,16 @@ def curves_figure(rows, *, evaluated='test', titles=None):
   )
   tall = max(len(grid), 1)
   wide = max((len(line) for line in grid), default=0)
-  figure = Figure(figsize=(5.2 + 2.1 * wide, max(4.4, 1 + 1.9 * tall)))
+  width = 5.2 + 2.1 * wide
+  legend = _legend(rows, width)
+  lines = math.ceil(len(rows) / legend['ncols'])
+  figure = Figure(figsize=(width, max(4.2, 0.8 + 1.9 * tall) + 0.2 * lines))
   figure.set_layout_engine('constrained', w_pad=0.06, h_pad=0.06)
   cells = figure.add_gridspec(1, 2, width_ratios=[2.4, wide or 1e-3])
   _draw_errors(figure.add_subplot(cells[0]), rows, evaluated)
-  lines = cells[1].subgridspec(tall, 1)
+  bands = cells[1].subgridspec(tall, 1)
   for i, line in enumerate(grid):
-    panels = lines[i].subgridspec(1, len(line))
+    panels = bands[i].subgridspec(1, len(line))
     for j, term in enumerate(line):
       if term is None:
         continue
@@ -66,7 +69,7 @@ def curves_figure(rows, *, evaluated='test', titles=None):
       _draw_term(axes, rows, term, titles.get(term, term))
       if i == len(grid) - 1:
         axes.set_xlabel('epoch', fontsize=9)
-  _draw_legend(figure, rows)
+  figure.legend(**legend)
   return figure
 
 
@@ -133,12 +136,19 @@ def _draw_errors(axes, rows, evaluated):
 def error_limit(shown):
   """The upper end of the error axis, in %.
 
-  The first fifth of a long training (errors of guessing) may leave the frame,
-  so that the differences between rows at its end can be seen.
+  The start of a long training (errors of guessing) may leave the frame, so
+  that the differences between rows at its end can be seen: its first fifth,
+  and what is above four times the largest error that a row ends with.
+
+  Args:
+    shown: a list of (epochs, errors), arrays.
   """
-  last = max(e[-1] for e, _ in shown if len(e))
-  late = [v[e >= last / 5] if len(e) > 10 else v for e, v in shown]
-  return max(1.08 * max(v.max() for v in late if len(v)), 0.5)
+  shown = [(e, v) for e, v in shown if len(e)]
+  last = max(e[-1] for e, _ in shown)
+  if last <= 10:
+    return max(1.08 * max(v.max() for _, v in shown), 0.5)
+  late = max(v[e >= last / 5].max(initial=0) for e, v in shown)
+  return max(min(1.08 * late, 4 * max(v[-1] for _, v in shown)), 0.5)
 
 
 def _draw_term(axes, rows, term, title):
@@ -190,20 +200,23 @@ def _finish(axes, drawn):
     axes.set_yticks([])
 
 
-def _draw_legend(figure, rows):
+def _legend(rows, width):
+  """The legend's keyword arguments: as many columns as its labels allow."""
   from matplotlib.lines import Line2D
 
+  size = 10 if len(rows) <= 7 else 8
   handles = [
     Line2D([], [], lw=2.2, label=plain(row['label']), **_look(i, 2))
     for i, row in enumerate(rows)
   ]
   widest = max((len(handle.get_label()) for handle in handles), default=0)
-  room = max(1, int(figure.get_figwidth() / (0.07 * widest + 0.6)))
+  # Inches: a letter, and the line with the gaps about it, are in proportion.
+  room = max(1, int((width - 0.3) / (size * (0.008 * widest + 0.07))))
   lines = max(1, math.ceil(len(handles) / room))
-  figure.legend(
+  return dict(
     handles=handles,
     loc='outside lower center',
     ncols=max(1, math.ceil(len(handles) / lines)),
-    fontsize=10,
+    fontsize=size,
     frameon=False,
   )

@@ -14,7 +14,7 @@ from at_jax.train.mesh import is_first_host, wait_for_all
 
 
 def tree_digest(tree):
-  """A hash of every array in a tree, with its path: equal means bitwise equal."""
+  """A hash of every array in a tree and its path: equal means bitwise equal."""
   sha = hashlib.sha256()
   for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
     if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):

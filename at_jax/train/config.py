@@ -26,7 +26,14 @@ HARMLESS = (
   'checkpoint_seconds',
 )
 # What a teacher takes from its student's config (`tiny` goes in as argument).
-INHERITED = ('data', 'epochs', 'dtype', 'precision', 'deterministic')
+INHERITED = (
+  'data',
+  'epochs',
+  'dtype',
+  'precision',
+  'deterministic',
+  'checkpoint_seconds',
+)
 
 CHOICES = {
   'dtype': ('float32', 'bfloat16'),
@@ -36,13 +43,10 @@ CHOICES = {
 POSITIVE = ('seeds', 'epochs', 'batch_size', 'eval_batch_size', 'eval_every')
 
 
-def load_config(spec, **forced):
-  """The config that 'configs/wrn.py:depth=16;width=2' describes, locked.
+def find_config(spec):
+  """(path, arguments) of 'configs/wrn.py:depth=16,width=2'.
 
-  Args:
-    spec: path of a config file (from here, or from the folder of `configs/`),
-      and after a colon its arguments, separated by `;` or `,`.
-    **forced: arguments that win over those in `spec`, where it takes them.
+  The path is looked for from here, then from the folder of `configs/`.
 
   Raises:
     FileNotFoundError: no such file; the configs there are get named.
@@ -56,16 +60,22 @@ def load_config(spec, **forced):
     known = [f'configs/{p.name}' for p in sorted(folder.glob('[a-z]*.py'))]
     known = [p for p in known if p != 'configs/common.py']
     raise FileNotFoundError(unknown('config', name, known))
-  arguments = ','.join(
-    [arguments.replace(';', ',')]
-    + [f'{key}={value}' for key, value in forced.items()]
-  )
+  return path, arguments
+
+
+def load_config(spec):
+  """The config that 'configs/wrn.py:depth=16,width=2' describes, locked.
+
+  Raises:
+    FileNotFoundError, ValueError: no such file, an unknown argument.
+  """
+  path, arguments = find_config(spec)
   if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))  # `from configs import common`
   module_spec = importlib.util.spec_from_file_location(path.stem, path)
   module = importlib.util.module_from_spec(module_spec)
   module_spec.loader.exec_module(module)
-  return module.get_config(arguments.strip(',')).lock()
+  return module.get_config(arguments).lock()
 
 
 def check_config(config):
@@ -93,6 +103,17 @@ def check_config(config):
     )
 
 
+def check_path(config, path):
+  """Raises ValueError unless there is a field at a dotted path."""
+  node, done = config, 'config'
+  for part in path.split('.'):
+    if not isinstance(node, ml_collections.ConfigDict):
+      raise ValueError(f'{done} is a value, it has no field {part!r}.')
+    if part not in node:
+      raise ValueError(unknown(f'field of {done}', part, list(node)))
+    node, done = node[part], f'{done}.{part}'
+
+
 def row_names(config):
   """Rows in order; a config without rows has one, `main`."""
   return list(config.rows) or ['main']
@@ -112,9 +133,11 @@ def row_config(config, name):
 
 def teacher_config(config):
   """The config of the run that makes this config's teacher."""
-  forced = {'tiny': True} if config.tiny else {}
-  teacher = load_config(config.teacher.config, **forced)
-  teacher = without(teacher)
+  # Inside an argument of another config, arguments are separated by `;`.
+  path, arguments = find_config(config.teacher.config.replace(';', ','))
+  if config.tiny:
+    arguments = f'{arguments},tiny'
+  teacher = without(load_config(f'{path}:{arguments}'))
   for field in INHERITED:
     _replace(teacher, field, _plain(config[field]), 'the student')
   teacher.seeds = 1
@@ -196,14 +219,12 @@ def _plain(value):
 
 def _replace(config, path, value, where):
   """Sets what stands at a dotted path; ValueError where nothing does."""
+  try:
+    check_path(config, path)
+  except ValueError as error:
+    raise ValueError(f'{where} sets {path!r}: {error}') from None
   *parents, last = path.split('.')
-  node = config
   for parent in parents:
-    node = node[parent] if parent in node else None
-    if not isinstance(node, ml_collections.ConfigDict):
-      raise ValueError(f'{where} sets {path!r}, but config has no {parent!r}.')
-  if last not in node:
-    what = f'field {path!r} (set by {where}); beside it'
-    raise ValueError(unknown(what, last, list(node)))
-  del node[last]
-  node[last] = value
+    config = config[parent]
+  del config[last]
+  config[last] = value

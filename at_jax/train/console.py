@@ -6,10 +6,11 @@ import time
 from at_jax.train.mesh import is_first_host
 
 QUIET_SECONDS = 5.0  # between epoch lines
+PLAIN_SECONDS = 30.0  # between progress lines where there is no bar
 
 
 class Console:
-  """Prints on the first host; `bar` only where standard output is a terminal."""
+  """Prints on the first host; on a terminal a progress bar follows."""
 
   def __init__(self, bar=None):
     self._bar = sys.stdout.isatty() if bar is None else bar
@@ -34,6 +35,8 @@ class Console:
 
   def start(self, title, *, total, done):
     """Begins a progress bar of `total` steps of which some are done."""
+    self._title, self._total = title, total
+    self._last_line = time.monotonic() - QUIET_SECONDS
     if not (self._bar and is_first_host()):
       return
     from rich import progress
@@ -51,11 +54,25 @@ class Console:
     )
     self._progress.start()
 
-  def advance(self, step, rate):
-    """Moves the bar to `step`; `rate` in images/s."""
+  def advance(self, step, *, rate, batch_size):
+    """Moves the bar to `step`, or now and then prints a line.
+
+    Args:
+      step: steps done.
+      rate: images/s, 0 where not yet known.
+      batch_size: images in a step, for the time left.
+    """
     if self._progress:
       self._progress.update(
         self._task, completed=step, rate=f'{rate:,.0f} images/s'
+      )
+      return
+    if rate and time.monotonic() - self._last_line >= PLAIN_SECONDS:
+      left = (self._total - step) * batch_size / rate
+      self.epoch(
+        f'{self._title}: step {step:,}/{self._total:,}, {rate:,.0f} images/s, '
+        f'{_duration(left)} left',
+        always=True,
       )
 
   def stop(self):
@@ -63,3 +80,10 @@ class Console:
     if self._progress:
       self._progress.stop()
       self._progress = None
+
+
+def _duration(seconds):
+  minutes = round(seconds / 60)
+  if minutes < 1:
+    return f'{seconds:.0f} s'
+  return f'{minutes} min' if minutes < 60 else f'{minutes / 60:.1f} h'

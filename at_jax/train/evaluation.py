@@ -44,7 +44,11 @@ class Evaluator:
     size = math.ceil(size / mesh.size) * mesh.size
     self._batches = math.ceil(count / size)
     padding = self._batches * size - count
-    pad = lambda x: np.pad(x, [(0, padding)] + [(0, 0)] * (x.ndim - 1))
+
+    def pad(array):
+      rest = [(0, 0)] * (array.ndim - 1)
+      return np.pad(array, [(0, padding), *rest])
+
     self._labels = labels
     self._data = put(
       {

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from at_jax.train.checkpoint import Checkpoints, read_json, write_json
-from at_jax.train.mesh import any_host, is_first_host
+from at_jax.train.mesh import any_host, is_first_host, wait_for_all
 from at_jax.train.program import model_arguments, student_variables
 from at_jax.train.snapshot import save_snapshot
 from at_jax.train.stopping import Stopped
@@ -79,7 +79,8 @@ class _Run:
     self.begin = self.saved = time.monotonic()
     self.clock, self.clock_step = None, self.step
     if self.step == 0:
-      (self.folder / 'attention.npz').unlink(missing_ok=True)
+      if is_first_host():
+        (self.folder / 'attention.npz').unlink(missing_ok=True)
       self.snapshot('before')
 
   def steps(self):
@@ -149,7 +150,9 @@ class _Run:
     self.last_row = row
     epoch = step / self.program.steps_per_epoch
     self.writer.write(step, {'epoch': epoch, **row})
-    self.console.advance(step, self.rate)
+    self.console.advance(
+      step, rate=self.rate, batch_size=self.program.config.batch_size
+    )
 
   def end_epoch(self, epoch):
     """Evaluates where it is due, and says how far the run is."""
@@ -224,6 +227,7 @@ class _Run:
     }
     if is_first_host():
       write_json(self.folder / 'result.json', result)
+    wait_for_all('result')
     self.console.say(
       f'{self.title}: test error {result["test_error"]:.2f} % after '
       f'{result["epochs"]} epochs, {result["seconds"]:.0f} s'

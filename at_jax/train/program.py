@@ -20,7 +20,7 @@ from at_jax.train.step import make_chunk, make_step
 
 
 def make_network(config, dataset):
-  """The `Network` of `config.model` for the images and classes of a data set."""
+  """The `Network` of `config.model` for a data set's images and classes."""
   model = create_model(
     **model_arguments(config, dataset), dtype=jnp.dtype(config.dtype)
   )
@@ -137,7 +137,9 @@ class Program:
       bn=config.bn,
     )
     self._scan = mesh.devices.flat[0].platform != 'cpu'
-    self._chunk = make_chunk(step, precision=config.precision, scan=self._scan)
+    self._chunk = make_chunk(
+      step, mesh=mesh, precision=config.precision, scan=self._scan
+    )
     count = len(self.bench.dataset.train.labels)
 
     def init(key):

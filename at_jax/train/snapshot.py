@@ -48,12 +48,14 @@ def save_snapshot(path, when, program, variables):
 
 
 def one_per_class(labels, count):
-  """Indices of the first examples of `count` classes, in order of appearance."""
+  """Indices of the first examples of `count` classes, as they appear."""
   _, first = np.unique(labels, return_index=True)
   return np.sort(first)[:count]
 
 
 def _maps(prefix, network, variables, images):
+  # On this host alone: hosts need not agree on whether the file is there.
+  variables = jax.device_get(variables)
   images = normalise(images, network.mean, network.std)
   maps = jax.device_get(group_maps(network)(variables, images))
   return {f'{prefix}/{name}': array for name, array in maps.items()}

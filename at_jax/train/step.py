@@ -14,7 +14,7 @@ from jax.sharding import PartitionSpec as P
 from at_jax._arrays import unknown
 from at_jax.data.augment import augment, normalise
 from at_jax.data.in_memory import take_batch
-from at_jax.train.mesh import AXIS, split
+from at_jax.train.mesh import AXIS, replicated, split
 from at_jax.train.state import step_key
 
 BATCH_NORMS = ('global', 'per_device')
@@ -80,7 +80,7 @@ def make_step(
   return step
 
 
-def make_chunk(step, *, precision, scan):
+def make_chunk(step, *, mesh, precision, scan):
   """Jits `length` steps: one dispatch with `scan`, else only one step.
 
   On the CPU a loop inside the compiled program would put convolutions on
@@ -91,7 +91,12 @@ def make_chunk(step, *, precision, scan):
     (state, metrics stacked over the steps). The state is donated.
   """
 
-  @functools.partial(jax.jit, static_argnames='length', donate_argnames='state')
+  @functools.partial(
+    jax.jit,
+    static_argnames='length',
+    donate_argnames='state',
+    out_shardings=replicated(mesh),
+  )
   def chunk(state, teacher_variables, train_split, order, length):
     def body(state, _):
       with jax.default_matmul_precision(precision):

@@ -22,7 +22,7 @@ from at_jax.train.mesh import is_first_host, wait_for_all
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
-  """A network with its variables (on the host) and what they were trained on."""
+  """A network with its variables, on the host, and its classes."""
 
   network: Network
   variables: dict[str, Any]

@@ -24,6 +24,9 @@ class Lock:
     wait: called once before waiting for the other process; None raises
       BlockingIOError instead of waiting.
     """
+    self._file = None
+    if not is_first_host():
+      return
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     self._file = (folder / '.lock').open('w')
@@ -39,65 +42,65 @@ class Lock:
       fcntl.flock(self._file, fcntl.LOCK_EX)
 
   def release(self):
-    self._file.close()
+    if self._file:
+      self._file.close()
 
 
-def open_workdir(folder, config, about):
-  """Claims a workdir for a config: writes config.json and about.json.
+def check_workdir(folder, config):
+  """Raises ValueError where a folder holds runs of another config."""
+  old = read_json(pathlib.Path(folder) / 'config.json')
+  lines = [] if old is None else differences(old, as_json(config))
+  if lines:
+    shown = '\n  '.join(lines)
+    raise ValueError(
+      f'{folder} holds runs of another config:\n  {shown}\nGive this one '
+      'another --workdir, or remove that folder.'
+    )
+
+
+def claim_workdir(folder, config, dataset, about):
+  """Writes config.json and about.json, once everything is known to fit.
 
   Args:
-    folder: new, or of the same config.
+    folder: new, or of the same config (`check_workdir`).
     config: locked ConfigDict.
+    dataset: what its runs will use.
     about: what about.json should say beyond versions, devices and commit.
 
   Raises:
-    ValueError: the folder belongs to a config with other results.
+    ValueError: its earlier runs used other data.
   """
   folder = pathlib.Path(folder)
   old, new = read_json(folder / 'config.json'), as_json(config)
   if old is not None:
-    lines = differences(old, new)
-    if lines:
-      shown = '\n  '.join(lines)
-      raise ValueError(
-        f'{folder} holds runs of another config:\n  {shown}\nGive this one '
-        'another --workdir, or remove that folder.'
-      )
     new['rows'] = old['rows'] | new['rows']
     new['seeds'] = max(old['seeds'], new['seeds'])
   before = read_json(folder / 'about.json') or {}
+  known = before.get('data_fingerprint', dataset.fingerprint)
+  if known != dataset.fingerprint:
+    raise ValueError(
+      f'The data changed since the runs in {folder} began: they used '
+      f'{before["data"]} ({known}), now it is {dataset.source} '
+      f'({dataset.fingerprint}). Point data.dir at the former, or give another '
+      '--workdir.'
+    )
   if is_first_host():
     write_json(folder / 'config.json', new)
     started = datetime.datetime.now().isoformat(timespec='seconds')
     write_json(
       folder / 'about.json',
-      before
+      {'started': started}
+      | before
       | about
       | {
-        'command': ' '.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
+        'data': dataset.source,
+        'data_fingerprint': dataset.fingerprint,
+        'command': ' '.join(['python', *sys.argv]),
         'commit': git_commit(),
         'versions': versions(),
         'devices': describe_devices(),
-        'started': before.get('started', started),
       },
     )
-
-
-def check_data(folder, dataset):
-  """Notes which data a workdir's runs use; refuses to go on with others."""
-  path = pathlib.Path(folder) / 'about.json'
-  about = read_json(path)
-  known = about.get('data_fingerprint')
-  if known not in (None, dataset.fingerprint):
-    raise ValueError(
-      f'The data changed since the runs in {folder} began: they used '
-      f'{about["data"]} ({known}), now it is {dataset.source} '
-      f'({dataset.fingerprint}). Point data.dir at the former, or give another '
-      '--workdir.'
-    )
-  if is_first_host():
-    about |= {'data': dataset.source, 'data_fingerprint': dataset.fingerprint}
-    write_json(path, about)
 
 
 def versions():

@@ -49,7 +49,7 @@ class Writer:
 
 
 def read_rows(path):
-  """The whole rows of a metrics file; a line cut short at the end is left out."""
+  """The whole rows of a metrics file; one cut short at the end is left out."""
   rows = []
   try:
     lines = pathlib.Path(path).read_text().splitlines()

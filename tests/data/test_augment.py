@@ -63,7 +63,9 @@ def test_flips_about_half_of_the_images_each_for_itself():
 
 
 def test_crop_and_flip_are_drawn_independently():
-  run = jax.jit(functools.partial(augment, pad=1, pad_mode='reflect', flip=True))
+  run = jax.jit(
+    functools.partial(augment, pad=1, pad_mode='reflect', flip=True)
+  )
   places = windows(1, 'reflect')
   counts = {}
   for image in np.asarray(run(jax.random.key(2), repeated())):

@@ -39,11 +39,11 @@ def test_the_cuts_of_one_size_are_the_cuts_of_another():
 
 
 def test_unknown_name_names_the_nearest_and_all():
-  with pytest.raises(ValueError, match=r"nearest: \['cifar10") as caught:
+  with pytest.raises(ValueError, match="mean 'cifar10[0]*'") as caught:
     load_dataset({'name': 'cifar01'})
   for name in SOURCES:
-    assert repr(name) in str(caught.value)
-  with pytest.raises(ValueError, match="'qqq'; all: "):
+    assert name in str(caught.value)
+  with pytest.raises(ValueError, match="Unknown dataset 'qqq'. There are: "):
     load_dataset({'name': 'qqq'})
 
 

@@ -181,7 +181,7 @@ def test_fractional_width_truncates_and_projects_in_group_1():
   assert 'convdim' not in blocks['group1_block1']
 
 
-@pytest.mark.parametrize('depth', [4, 12, 0, -2, 17, 20])
+@pytest.mark.parametrize('depth', [4, 12, 13, 0, -2, 17])
 def test_wrong_depth(depth):
   with pytest.raises(ValueError, match=rf'6n \+ 4 \(10, 16.*got {depth}\.'):
     shapes_of(WRN(depth=depth))
@@ -318,3 +318,20 @@ def test_bfloat16_is_for_activations_only():
   ):
     assert leaf.dtype == jnp.float32
     np.testing.assert_allclose(leaf, exact, atol=0.02, rtol=0.02)
+
+
+@pytest.mark.parametrize('width', [0.05, -1])
+def test_a_width_without_channels_is_refused(width):
+  model = WRN(depth=10, width=width)
+  with pytest.raises(ValueError, match='width'):
+    jax.eval_shape(
+      lambda key: model.init(key, jnp.zeros((1, 8, 8, 3)), train=False),
+      jax.random.key(0),
+    )
+
+
+def test_images_without_a_batch_are_refused():
+  with pytest.raises(ValueError, match='B, H, W, C'):
+    WRN(depth=10).init(
+      jax.random.key(0), jnp.zeros((8, 8, 3)), train=False
+    )

@@ -72,7 +72,7 @@ class Setting:
 
   @functools.cached_property
   def outputs(self):
-    """What the networks give: the student in train mode, the teacher in eval."""
+    """What the networks give, student in train mode, teacher in eval."""
     raw = self.raw['image']
     ((logits, ends), stats) = jax.jit(
       functools.partial(self.student.apply, train=True)
@@ -190,7 +190,9 @@ def test_taps_of_configs_are_endpoints_of_a_wrn():
 
 def test_schedule_moves_the_weight(pair):
   weight = common.linear(100.0, start=1.0, end=3.0)
-  objective = build(pair.student, pair.teacher, ce=CE, at=at_term(weight=weight))
+  objective = build(
+    pair.student, pair.teacher, ce=CE, at=at_term(weight=weight)
+  )
   run = jax.jit(objective.loss)
   for step, want in ((0, 0), (10, 100), (15, 75), (20, 50), (30, 0)):
     loss, (_, metrics) = run(

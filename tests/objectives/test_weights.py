@@ -30,7 +30,12 @@ def test_constant_from_start_to_end():
 
 
 def test_constant_with_end_zero_lasts_to_the_end_and_beyond():
-  assert at_epoch(common.constant(3, start=2), 1.75, 2, 9.75, 10) == [0, 3, 3, 3]
+  assert at_epoch(common.constant(3, start=2), 1.75, 2, 9.75, 10) == [
+    0,
+    3,
+    3,
+    3,
+  ]
 
 
 def test_linear_falls_to_zero_at_the_end_of_the_run():

@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from at_jax import pictures
 from at_jax.pictures import attention
+from at_jax.pictures.attention import Column
 
 TAPS = ('group1', 'group2', 'group3')
 
@@ -22,18 +23,24 @@ def _maps(seed, size=8, n=5):
   }
 
 
+def _columns(teacher=True, rows=5):
+  target = _maps(0) if teacher else None
+  columns = [Column('teacher', target)] if teacher else []
+  columns += [Column('untrained student', _maps(1), target)]
+  return columns + [
+    Column(f'student + AT + KD {i}', _maps(2 + i), target) for i in range(rows)
+  ]
+
+
 def _page(size=32, channels=3, teacher=True, rows=5, **kwargs):
   images = np.random.default_rng(9).integers(
     0, 256, (5, size, size, channels), np.uint8
   )
-  students = [('untrained student', _maps(1))]
-  students += [(f'student + AT + KD {i}', _maps(2 + i)) for i in range(rows)]
   return attention.attention_figure(
     images,
     ['a rather long class name', *'bcde'],
     TAPS,
-    _maps(0) if teacher else {},
-    students,
+    _columns(teacher, rows),
     **kwargs,
   )
 
@@ -88,7 +95,7 @@ def test_page_states_cosines_and_their_means_over_all_images():
 def test_without_a_teacher_there_are_no_cosines():
   texts = _texts(_page(teacher=False, rows=1))
   assert not [text for text in texts if 'cos' in text or 'teacher' in text]
-  assert 'untrained\nstudent' in texts
+  assert {'untrained', 'student'} <= set(texts)
 
 
 def test_a_column_may_lack_a_tap():
@@ -96,7 +103,7 @@ def test_a_column_may_lack_a_tap():
   del maps['group2']
   images = np.zeros((5, 8, 8, 1), np.uint8)
   figure = attention.attention_figure(
-    images, 'abcde', TAPS, _maps(0), [('before', maps)]
+    images, 'abcde', TAPS, [Column('before', maps, _maps(0))]
   )
   assert _texts(figure).count('no map') == 4
 
@@ -133,11 +140,11 @@ def test_too_large_a_picture_is_drawn_smaller(tmp_path):
 
 def test_unknown_letters_and_dollars_are_drawn_without_a_warning(tmp_path):
   images = np.zeros((1, 8, 8, 1), np.uint8)
-  code_free = [('$x_ 飛行機', {'group1': np.ones((1, 2, 2))})]
+  code_free = [Column('$x_ 飛行機', {'group1': np.ones((1, 2, 2))})]
   with pytest.MonkeyPatch.context() as patch:
     patch.setenv('PYTHONWARNINGS', 'error')
     path = attention.draw_attention(
-      tmp_path / 'a.png', images, ['飛$'], ['group1'], {}, code_free
+      tmp_path / 'a.png', images, ['飛$'], ['group1'], code_free
     )
   assert path.is_file()
 
@@ -150,3 +157,72 @@ def test_pictures_need_no_pyplot_and_load_matplotlib_late():
     'assert "matplotlib.pyplot" not in sys.modules\n'
   )
   subprocess.run([sys.executable, '-c', code], check=True)
+
+
+def test_columns_are_compared_with_their_own_target_alone():
+  targets = _maps(0), _maps(9)
+  columns = [Column('alone', _maps(1))]
+  columns += [Column(f'{i}', _maps(2 + i), targets[i]) for i in (0, 1)]
+  images = np.zeros((5, 8, 8, 1), np.uint8)
+  texts = _texts(attention.attention_figure(images, 'abcde', TAPS, columns))
+  means = [
+    attention.cosine(_maps(2 + i)[tap], targets[i][tap]).mean()
+    for tap in TAPS
+    for i in (0, 1)
+  ]
+  found = [text for text in texts if text.startswith('mean')]
+  assert found == [f'mean cos {mean:.2f}' for mean in means]
+
+
+def _crowd():
+  """The paper's Table 1: sixteen rows, four teachers."""
+  columns = []
+  for k in range(4):
+    target = _maps(k)
+    label = f'WRN-40-{k} F-ActT'
+    columns += [Column(label, _maps(20 + k), apart=k > 0)]
+    columns += [Column(f'teacher WRN-40-{k}', target, apart=True)]
+    columns += [Column('untrained student', _maps(9), target)]
+    columns += [Column(f'{label} {i}', _maps(i), target) for i in range(3)]
+  return columns
+
+
+@pytest.mark.filterwarnings('error')
+def test_a_crowded_page_is_readable_and_small(tmp_path):
+  images = np.zeros((4, 32, 32, 3), np.uint8)
+  figure = attention.attention_figure(
+    images, ['aeroplane', *'bcd'], TAPS, _crowd(), shown=3
+  )
+  path = pictures.save_png(figure, tmp_path / 'attention.png')
+  with PIL.Image.open(path) as picture:
+    assert max(picture.size) <= 1600
+  assert path.stat().st_size < 700_000
+  texts = figure.axes[0].texts
+  boxes = [t.get_window_extent() for t in texts]
+  for i, box in enumerate(boxes):
+    assert 0 <= box.x0 and box.x1 <= figure.bbox.width, texts[i].get_text()
+    assert not [b for b in boxes[i + 1 :] if box.shrunk(1, 0.9).overlaps(b)]
+  words = {text.get_text() for text in texts}
+  assert {'teacher', 'WRN-40-1', 'untrained', 'student'} <= words
+  assert min(text.get_fontsize() for text in texts) >= 5.5
+
+
+def test_groups_of_columns_stand_apart():
+  images = np.zeros((1, 8, 8, 1), np.uint8)
+  columns = [Column(f'{i}', _maps(i), apart=i == 2) for i in range(4)]
+  figure = attention.attention_figure(images, 'a', TAPS, columns)
+  titles = [t for t in figure.axes[0].texts if t.get_text() in '0123']
+  gaps = np.diff([title.get_position()[0] for title in titles])
+  np.testing.assert_allclose(gaps[0], gaps[2])
+  np.testing.assert_allclose(gaps[1] - gaps[0], attention.APART)
+
+
+def test_neighbouring_titles_and_captions_stand_in_one_line():
+  figure = _page(rows=1)
+  last = [
+    text.get_position()[1]
+    for text in figure.axes[0].texts
+    if text.get_text() in ('image', 'teacher', 'student', '+ KD 0')
+  ]
+  assert len(last) == 4 and len(set(last)) == 1
+  assert {text.get_va() for text in figure.axes[0].texts} == {'baseline'}

@@ -53,6 +53,19 @@ def test_error_limit_shows_the_end_not_the_start():
   assert curves.error_limit([(epochs[:3], errors[:3])]) > 90
 
 
+def test_error_limit_shows_differences_at_the_end():
+  epochs = np.arange(101.0)
+  slow = np.where(epochs < 60, 90, 10.0)
+  good = np.where(epochs < 60, 90, 8.0)
+  assert curves.error_limit([(epochs, slow), (epochs, good)]) == 40
+  few = np.asarray([10.0, 20, 30, 40]), np.asarray([80.0, 60, 20, 10])
+  assert curves.error_limit([few, (np.zeros(0), np.zeros(0))]) == 40
+  started = np.asarray([1.0, 2.0]), np.asarray([90.0, 85.0])
+  assert curves.error_limit([few, started]) == pytest.approx(1.08 * 80)
+  none = epochs, np.zeros(101)
+  assert curves.error_limit([none]) == 0.5
+
+
 @pytest.mark.parametrize(
   'rows',
   [
@@ -62,9 +75,10 @@ def test_error_limit_shows_the_end_not_the_start():
     [_row('alone', seeds=1)],
     [_row('alone', terms=('ce',)), _row('at'), _row('x $ y_', points=0)],
     [_row(f'student with a rather long label, number {i}') for i in range(9)],
+    [_row(f'WRN-16-{i} F-ActT (WRN-40-{i})', terms=('ce',)) for i in range(16)],
     [_row('all', terms=['ce', 'kd', *(f'at/group{i}' for i in range(7))])],
   ],
-  ids=['none', 'empty', 'point', 'seed', 'three', 'nine', 'terms'],
+  ids=['none', 'empty', 'point', 'seed', 'three', 'nine', 'sixteen', 'terms'],
 )
 @pytest.mark.filterwarnings('error')
 def test_is_readable(rows, tmp_path):

@@ -14,11 +14,12 @@ from small_networks import (
   wrn_network,
 )
 
+from at_jax.data.augment import augment, normalise
 from at_jax.data.in_memory import epoch_order
 from at_jax.objectives import make_objective
 from at_jax.train.mesh import data_mesh, put, replicated
 from at_jax.train.optimizer import make_optimizer
-from at_jax.train.state import TrainState, init_state, named_key
+from at_jax.train.state import TrainState, init_state, named_key, step_key
 from at_jax.train.step import make_chunk, make_step
 from configs import common
 
@@ -79,7 +80,9 @@ class Setup:
       mesh=self.mesh,
       bn=bn,
     )
-    self.chunk = make_chunk(step, precision='float32', scan=scan)
+    self.chunk = make_chunk(
+      step, mesh=self.mesh, precision='float32', scan=scan
+    )
 
   def state(self, seed=0):
     """The state before the first step, from NumPy: nothing to compile."""
@@ -149,6 +152,19 @@ def wrn_setup(dtype=jnp.float32, **kwargs):
   )
 
 
+@jax.jit
+def augmented(key, step, images):
+  """What the step makes of its uint8 images."""
+  images = augment(
+    step_key(key, step, 'augment'),
+    images,
+    pad=DATA['pad'],
+    pad_mode=DATA['pad_mode'],
+    flip=DATA['flip'],
+  )
+  return normalise(images, MEAN, STD)
+
+
 def keep_gradients():
   """An optimizer that moves nothing and keeps the gradient as its state."""
   zeros = functools.partial(jax.tree.map, jnp.zeros_like)
@@ -187,6 +203,7 @@ def recorder(devices=1, data=DATA):
       mesh=mesh,
       bn='global',
     ),
+    mesh=mesh,
     precision='float32',
     scan=False,
   )

@@ -2,6 +2,8 @@
 
 import statistics
 
+from at_jax.report import teachers
+
 UNKNOWN = 'not yet measured'
 NONE = '–'
 
@@ -10,7 +12,7 @@ def summarise(study):
   """Statistics of every row, as plain JSON.
 
   Args:
-    study: a `report_read.Study`.
+    study: a `read.Study`.
 
   Returns:
     A dict from a row's key to a dict: `label`, `errors` by seed (test error
@@ -83,7 +85,7 @@ def table(study, rows):
   """The Markdown table, padded to be read in a terminal too.
 
   Args:
-    study: a `report_read.Study`.
+    study: a `read.Study`.
     rows: what `summarise` returned for it.
 
   Returns:
@@ -95,8 +97,9 @@ def table(study, rows):
   head += [f'difference to {base["label"]}, paired by seed'] if base else []
   head += ['paper'] if paper else []
   head += ['time per run']
-  lines = [head] + _teacher_line(study, len(head))
+  lines, above = [head], _teacher_lines(study, rows, len(head))
   for key, row in rows.items():
+    lines += above.pop(key, [])
     line = [
       f'{row["label"]} ({row["status"]})' if row['status'] else row['label']
     ]
@@ -138,24 +141,35 @@ def _median_of(row, name):
   return statistics.median(values) if values else None
 
 
-def _teacher_line(study, width):
-  """The teacher's one run, which is no row; [] without a teacher."""
-  planned = study.config.get('teacher') or {}
-  if not isinstance(planned, dict):
-    planned = dict(config=planned)
-  if not study.teacher and not any(map(planned.get, ('config', 'weights'))):
-    return []
-  teacher = study.teacher or {}
-  error = teacher.get('test_error')
-  error = error if isinstance(error, int | float) else None
-  label = f'*teacher {teacher.get("label", "")}*'.replace(' *', '*')
+def _teacher_lines(study, rows, width):
+  """The teachers' one run each, which are no rows.
+
+  Returns:
+    A dict from a row's key to the lines above it: one teacher stands at the
+    top, several stand above the first row that each of them teaches.
+  """
+  top = next(iter(rows))
+  if not study.teachers:
+    return (
+      {top: [_teacher_line('', None, width)]} if study.awaits_teacher else {}
+    )
+  names, above = teachers.names(study.teachers), {}
+  for teacher in study.teachers:
+    taught = [key for key in rows if key in teacher['rows']]
+    place = taught[0] if taught and len(study.teachers) > 1 else top
+    line = _teacher_line(names[teacher['hash']], teacher['test_error'], width)
+    above.setdefault(place, []).append(line)
+  return above
+
+
+def _teacher_line(name, error, width):
   line = [
-    f'{label}, one run',
+    f'*{f"teacher {name}".strip()}*, one run',
     _number(error),
     NONE,
-    '1' if error is not None else '0',
+    '0' if error is None else '1',
   ]
-  return [line + [NONE] * (width - len(line))]
+  return line + [NONE] * (width - len(line))
 
 
 def _number(value):

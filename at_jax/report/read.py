@@ -5,11 +5,12 @@ what is not is said in `Study.notes`.
 """
 
 import dataclasses
-import json
-import math
 import pathlib
 import re
 from typing import Any
+
+from at_jax.report import teachers
+from at_jax.report.files import is_number, read_json, read_metrics
 
 # What a run's numbers depend on, besides the row's own entries: rows of two
 # workdirs are one row only where these agree.
@@ -50,12 +51,18 @@ class Row:
 
 @dataclasses.dataclass
 class Study:
-  """A workdir, or several of them joined."""
+  """A workdir, or several of them joined.
+
+  Attributes:
+    teachers: the entries of teachers.json, see `teachers.read_teachers`.
+    awaits_teacher: the config names one, and none is there yet.
+  """
 
   folder: pathlib.Path
   config: dict
   about: dict
-  teacher: dict | None
+  teachers: list[dict]
+  awaits_teacher: bool
   rows: dict[str, Row]
   baseline: str
   notes: list[str]
@@ -95,32 +102,46 @@ def read_study(folder):
   about = read_json(folder / 'about.json', notes, folder)
   if about is None and not notes:
     notes.append('about.json is missing: command and versions are not known.')
+  listed = teachers.read_teachers(folder, notes)
   study = Study(
     folder=folder,
     config=config,
     about=about or {},
-    teacher=read_json(folder / 'teacher.json', notes, folder),
+    teachers=listed or [],
+    awaits_teacher=False,
     rows={},
     baseline=str(config.get('baseline') or ''),
     notes=notes,
   )
   for key, entry in (config.get('rows') or {'main': {}}).items():
     study.rows[key] = _read_row(study, key, entry or {})
+  _check_teachers(study, listed)
   return study
 
 
-def read_json(path, notes, root):
-  """The JSON object in a file; None where it is missing or damaged."""
-  try:
-    found = json.loads(path.read_bytes())
-  except FileNotFoundError:
-    return None
-  except ValueError:
-    found = None
-  if isinstance(found, dict):
-    return found
-  notes.append(f'{path.relative_to(root)} is damaged and left out.')
-  return None
+def _check_teachers(study, listed):
+  """Says which runs learned from a teacher that is not listed."""
+  runs = [run for row in study.rows.values() for run in row.runs.values()]
+  taught = [
+    (run, str(run.result['teacher_hash']))
+    for run in runs
+    if run.result and run.result.get('teacher_hash')
+  ]
+  if listed is None:
+    missing = not (study.folder / 'teachers.json').exists()
+    study.awaits_teacher = (
+      missing and not runs and teachers.asks_for_teacher(study.config)
+    )
+    if missing and taught:
+      study.notes.append('teachers.json is missing: no teacher is known.')
+    return
+  known = {teacher['hash'] for teacher in listed}
+  for run, found in taught:
+    if found not in known:
+      study.notes.append(
+        f'{run.folder.relative_to(study.folder)} learned from another teacher '
+        f'({found}) than teachers.json names.'
+      )
 
 
 def _read_row(study, key, entry):
@@ -157,55 +178,8 @@ def _read_run(folder, study):
       'and is left out.'
     )
     result = None
-  if result is not None and study.teacher is not None:
-    taught = result.get('teacher_hash')
-    if taught and taught != study.teacher.get('hash'):
-      notes.append(
-        f'{folder.relative_to(root)} learned from another teacher '
-        f'({taught}) than teacher.json names.'
-      )
-  series = _read_metrics(folder / 'metrics.jsonl', notes, root)
+  series = read_metrics(folder / 'metrics.jsonl', notes, root)
   return Run(folder=folder, result=result, series=series)
-
-
-def _read_metrics(path, notes, root):
-  """Every metric of a run; a step written twice counts as last written."""
-  try:
-    lines = path.read_bytes().split(b'\n')
-  except FileNotFoundError:
-    return {}
-  found, damaged = {}, []
-  for number, line in enumerate(lines, 1):
-    if not line.strip():
-      continue
-    try:
-      row = json.loads(line)
-      epoch = float(row['epoch'])
-    except (ValueError, TypeError, KeyError):
-      damaged.append(number)
-      continue
-    for name, value in row.items():
-      if name not in ('step', 'epoch') and is_number(value):
-        found.setdefault(name, {})[epoch] = float(value)
-  if damaged:
-    where = path.relative_to(root)
-    if damaged == [len(lines)]:
-      notes.append(f'{where}: its last line is half-written and left out.')
-    else:
-      notes.append(f'{where}: damaged lines left out: {damaged}.')
-  return {
-    name: tuple(map(list, zip(*sorted(points.items()), strict=True)))
-    for name, points in found.items()
-  }
-
-
-def is_number(value):
-  """A finite int or float (JSON may also hold NaN, text, null or true)."""
-  return (
-    isinstance(value, int | float)
-    and not isinstance(value, bool)
-    and math.isfinite(value)
-  )
 
 
 def _not_a_workdir(folder):

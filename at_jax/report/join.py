@@ -1,9 +1,11 @@
-"""Several workdirs as one study: one teacher, one data set, or a refusal."""
+"""Several workdirs as one study: the same data and teachers, or a refusal."""
 
 import dataclasses
 import itertools
 import json
 import math
+
+from at_jax.report import teachers
 
 
 def join(studies):
@@ -13,7 +15,7 @@ def join(studies):
   their own where the configs differ.
 
   Args:
-    studies: a list of `report_read.Study`, at least one.
+    studies: a list of `read.Study`, at least one.
 
   Returns:
     A `Study`; that of the first workdir with the rows of all.
@@ -23,9 +25,9 @@ def join(studies):
   """
   if len(studies) == 1:
     return studies[0]
+  studies = _named_apart(studies)
   for a, b in itertools.combinations(studies, 2):
     _check_pair(a, b)
-  studies = _named_apart(studies)
   rows = {}
   for study in studies:
     for key, row in study.rows.items():
@@ -33,49 +35,48 @@ def join(studies):
   baselines = [s.baseline for s in studies if s.baseline in rows]
   return dataclasses.replace(
     studies[0],
-    teacher=next((s.teacher for s in studies if s.teacher), None),
+    teachers=teachers.unite(studies),
+    awaits_teacher=any(s.awaits_teacher for s in studies),
     rows=rows,
     baseline=next(iter(baselines), ''),
     notes=[f'{s.folder.name}: {note}' for s in studies for note in s.notes],
   )
 
 
-def teacher_hash(study):
-  """The hash of the teacher's weights, '' where there is none yet."""
-  if study.teacher and study.teacher.get('hash'):
-    return str(study.teacher['hash'])
-  return _first(study, 'teacher_hash')
-
-
 def data_fingerprint(study):
   """The fingerprint of the data, '' where it is not known yet."""
-  known = study.about.get('data_fingerprint')
-  return str(known or _first(study, 'data_fingerprint'))
-
-
-def _first(study, name):
-  results = [
-    run.result for row in study.rows.values() for run in row.runs.values()
+  known = [study.about] + [
+    run.result
+    for row in study.rows.values()
+    for run in row.runs.values()
+    if run.result
   ]
-  return next((str(r[name]) for r in results if r and r.get(name)), '')
+  found = (about.get('data_fingerprint') for about in known)
+  return next((str(fingerprint) for fingerprint in found if fingerprint), '')
 
 
 def _check_pair(a, b):
-  for what, of, way_out in (
-    (
-      'teachers',
-      teacher_hash,
+  one, two = data_fingerprint(a), data_fingerprint(b)
+  if one and two and one != two:
+    _refuse(
+      a, b, f'data differ ({one} and {two})', 'Train both on the same data'
+    )
+  if differing := teachers.conflict(a, b):
+    one, two, what = differing
+    _refuse(
+      a,
+      b,
+      f'teachers differ ({one} and {two}): {what}',
       'Put the workdirs in one folder, beside one teachers/, and train the '
       'students of one of them again',
-    ),
-    ('data', data_fingerprint, 'Train both on the same data'),
-  ):
-    one, two = of(a), of(b)
-    if one and two and one != two:
-      raise ValueError(
-        f'{a.folder} and {b.folder} do not belong into one table: their '
-        f'{what} differ ({one} and {two}). {way_out}, or report each alone.'
-      )
+    )
+
+
+def _refuse(a, b, what, way_out):
+  raise ValueError(
+    f'{a.folder} and {b.folder} do not belong into one table: their {what}. '
+    f'{way_out}, or report each alone.'
+  )
 
 
 def _named_apart(studies):
@@ -90,8 +91,15 @@ def _named_apart(studies):
       (row,) = study.rows.values()
       unique = len({s.name for s in plain}) == 1 or labels.count(row.label) == 1
       label = row.label if unique else study.name
+      taught = [
+        t
+        | dict(
+          rows=[study.name if key == row.key else key for key in t['rows']]
+        )
+        for t in study.teachers
+      ]
       row = dataclasses.replace(row, key=study.name, label=label)
-      study = dataclasses.replace(study, rows={row.key: row})
+      study = dataclasses.replace(study, rows={row.key: row}, teachers=taught)
     named.append(study)
   return named
 

@@ -13,10 +13,10 @@ from report_workdir import (
 )
 
 from at_jax import report
-from at_jax.report_read import read_study
+from at_jax.report.read import read_study
 
 
-def test_runningworkdir(tmp_path):
+def test_running_workdir(tmp_path):
   rows = ROWS | {'kd': {}}
   errors = {'alone': ERRORS['alone'], 'at': {0: 7.0}}
   folder = workdir(tmp_path / 'a', rows=rows, errors=errors)
@@ -38,7 +38,7 @@ def test_runningworkdir(tmp_path):
   assert 'No maps yet of: kd.' in page
 
 
-def test_barely_startedworkdir(tmp_path):
+def test_barely_started_workdir(tmp_path):
   write(tmp_path / 'config.json', dict(rows={}, seeds=2, epochs=3))
   table = report.write_report(tmp_path)
   assert f'{tmp_path.name} (0 of 2 runs done)' in table
@@ -50,6 +50,7 @@ def test_barely_startedworkdir(tmp_path):
 
 def test_teacher_in_training_is_not_yet_measured(tmp_path):
   folder = workdir(tmp_path, errors={}, teacher='')
+  (folder / 'teachers.json').unlink()
   config = json.loads((folder / 'config.json').read_text())
   config['teacher'] = {'config': 'configs/wrn.py', 'weights': ''}
   write(folder / 'config.json', config)
@@ -92,3 +93,4 @@ def test_a_run_of_another_teacher_is_said(tmp_path):
   report.write_report(folder)
   page = (folder / 'report.md').read_text()
   assert 'at/seed1 learned from another teacher (x)' in page
+  assert page.count('another teacher') == 1

@@ -1,15 +1,10 @@
 """The report of synthetic workdirs, against numbers worked out by hand."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from report_workdir import (
-  cells,
-  workdir,
-)
+from report_workdir import cells, workdir
 
 from at_jax import report
 
@@ -58,7 +53,8 @@ def test_result_json_by_hand(study):
   assert difference['mean'] == pytest.approx(-0.5)
   assert difference['sd'] == pytest.approx(0.75**0.5)
   assert result['rows']['alone']['difference'] is None
-  assert result['teacher']['hash'] == 't1'
+  assert [t['hash'] for t in result['teachers']] == ['t1']
+  assert result['teachers'][0]['rows'] == ['at']
   assert result['command'] == 'python train.py --x=1'
   assert (result['commit'], result['data']) == (
     'abc1234',
@@ -84,13 +80,14 @@ def test_page(study):
     '(attention.png)',
     'cosine',
     'continues an interrupted run',
+    'The teacher WRN-16-2 is one run (n = 1), not a row; weights `t1`.',
     'Parameters: teacher 691,674',
   ):
     assert words in page, words
   assert str(folder.parent) not in page, "a machine's own paths"
   left = {path.name for path in folder.iterdir() if path.is_file()}
   made = {'report.md', 'result.json', 'curves.png', 'attention.png'}
-  assert left == made | {'config.json', 'about.json', 'teacher.json'}
+  assert left == made | {'config.json', 'about.json', 'teachers.json'}
 
 
 def test_validation_curves_say_so(tmp_path):
@@ -164,7 +161,7 @@ def test_curves_get_taps_not_their_sum_and_fold_many(tmp_path, monkeypatch):
   assert terms['at/group1'][0] == ([4.5], [8.5])
 
 
-def test_what_is_noworkdir(tmp_path):
+def test_what_is_no_workdir(tmp_path):
   with pytest.raises(FileNotFoundError, match='no such folder.*train.py'):
     report.write_report(tmp_path / 'absent')
   with pytest.raises(FileNotFoundError, match='no config.json.*--workdir='):
@@ -176,37 +173,3 @@ def test_what_is_noworkdir(tmp_path):
   (folder / 'config.json').write_text('{')
   with pytest.raises(ValueError, match='config.json is damaged'):
     report.write_report(folder)
-
-
-def test_command_prints_the_table(study, tmp_path, capsys):
-  folder, table = study
-  out = ['--out', str(tmp_path)]
-  assert report.main([f'--workdir={folder}', *out]) == 0
-  assert capsys.readouterr().out == table + '\n'
-  other = workdir(tmp_path / 'b', errors={'at': {4: 6.0}})
-  for flags in (
-    [f'--workdir={folder}', str(other), *out],
-    ['--workdir', str(folder), str(other), *out],
-    [*out, f'--workdir={folder}', f'--workdir={other}'],
-  ):
-    assert report.main(flags) == 0
-    assert '7.12 ± 1.65 | 4 | -0.50 ± 0.87, wins 2/3' in (
-      capsys.readouterr().out
-    )
-
-
-def test_command_ends_user_mistakes_in_one_line(tmp_path, capsys):
-  assert report.main([f'--workdir={tmp_path}']) == 2
-  captured = capsys.readouterr()
-  assert captured.out == '' and captured.err.count('\n') == 1
-  assert 'is not a workdir' in captured.err
-  with pytest.raises(SystemExit) as error:
-    report.main([])
-  assert error.value.code == 2
-
-
-def test_help_has_an_example():
-  command = [sys.executable, '-W', 'error', '-m', 'at_jax.report', '--help']
-  done = subprocess.run(command, capture_output=True, text=True, check=True)
-  assert 'python -m at_jax.report --workdir=runs/digits_at' in done.stdout
-  assert done.stderr == ''

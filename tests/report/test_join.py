@@ -3,12 +3,11 @@
 import json
 
 import pytest
-from report_workdir import (
-  cells,
-  workdir,
-)
+from report_workdir import cells, workdir
 
 from at_jax import report
+
+pytestmark = pytest.mark.usefixtures('no_pictures')
 
 
 def test_joins_seeds_of_two_machines(tmp_path):
@@ -68,11 +67,11 @@ def test_refuses_to_join_what_does_not_belong_together(
   assert not (one / 'report.md').exists()
 
 
-def test_teachers_are_compared_by_results_where_teacher_json_is_missing(
+def test_teachers_are_compared_by_results_where_teachers_json_is_missing(
   tmp_path,
 ):
   one = workdir(tmp_path / 'one')
   two = workdir(tmp_path / 'two', teacher='t2')
-  (two / 'teacher.json').unlink()
+  (two / 'teachers.json').unlink()
   with pytest.raises(ValueError, match='teachers differ'):
     report.write_report([one, two])

@@ -1,16 +1,15 @@
 """From a study to its two pictures: what of a workdir is drawn, and how."""
 
-import zipfile
-
 import numpy as np
 
 from at_jax.pictures import attention, curves
+from at_jax.report import columns
 
 TERMS = ('ce', 'kd', 'at', 'activation', 'grad_at', 'min_l2', 'symmetry')
 UNITS = {'ce': 'ce (nats)', 'kd': 'kd (nats × T²)'}
 PANELS = 9  # more taps than fit are averaged by their group
 BANDS = 4
-DAMAGE = (OSError, EOFError, LookupError, TypeError, ValueError)
+CROWDED = 12  # columns of maps: so many, or so many bands, show fewer images
 
 
 def draw_curves(study, path):
@@ -44,57 +43,33 @@ def draw_attention(study, path):
   Returns:
     A list of sentences on what is shown; None where there is nothing to draw.
   """
-  seed, found = _lowest_seed_with_maps(study)
+  seed, found = columns.lowest_seed_with_maps(study)
   if not found:
     return None
-  first, arrays = next(iter(found.items()))
-  teacher = next((t for a in found.values() if (t := _maps(a, 'teacher'))), {})
-  students = [('untrained student', _maps(arrays, 'before'))]
-  students += [
-    (study.rows[key].label, after)
-    for key, a in found.items()
-    if (after := _maps(a, 'after'))
-  ]
-  taps = list(dict.fromkeys(t for _, maps in students for t in maps))
+  groups = columns.by_teacher(study, seed, found)
+  drawn = columns.columns(study, groups)
+  taps = _taps(found)
   shown = _last_of_each_group(taps)
+  arrays = next(iter(found.values()))
   attention.draw_attention(
     path,
     arrays['images'],
     _class_names(arrays),
     shown,
-    teacher,
-    students,
-    shown=4 if len(shown) < BANDS else 3,
+    drawn,
+    shown=4 if len(shown) < BANDS and len(drawn) < CROWDED else 3,
   )
-  said = [
-    f'Seed {seed}; the untrained student is that of the row '
-    f'"{study.rows[first].label}".'
+  said = columns.explain(study, seed, groups)
+  lacking = [
+    row.label
+    for key, row in study.rows.items()
+    if not columns.maps_of(found.get(key, {}), 'after')
   ]
-  drawn = [label for label, _ in students]
-  lacking = [r.label for r in study.rows.values() if r.label not in drawn]
   if lacking:
     said.append(f'No maps yet of: {"; ".join(lacking)}.')
   if len(shown) < len(taps):
     said.append(f'Of {len(taps)} taps the last of each group is shown.')
   return said
-
-
-def _lowest_seed_with_maps(study):
-  """The seed and, of every row that shows the same images, its arrays."""
-  seeds = sorted({s for row in study.rows.values() for s in row.runs})
-  for seed in seeds:
-    found = {}
-    for key, row in study.rows.items():
-      arrays = _read_arrays(row.runs.get(seed), study.notes)
-      if arrays is not None:
-        first = next(iter(found.values()), arrays)
-        if np.array_equal(arrays['images'], first['images']):
-          found[key] = arrays
-        else:
-          study.notes.append(f'{key}/seed{seed} shows other images: left out.')
-    if found:
-      return seed, found
-  return None, {}
 
 
 def _terms(row):
@@ -146,31 +121,14 @@ def _evaluated(run):
   return '', ([], [])
 
 
-def _read_arrays(run, notes):
-  """The arrays of attention.npz; None where it is missing or damaged."""
-  if run is None:
-    return None
-  path = run.folder / 'attention.npz'
-  try:
-    with path.open('rb') as file:
-      arrays = dict(np.load(file))
-    if len(arrays['images']) and _maps(arrays, 'before'):
-      return arrays
-  except FileNotFoundError:
-    return None
-  except (*DAMAGE, zipfile.BadZipFile):
-    pass
-  where = '/'.join(path.parts[-3:])
-  notes.append(f'{where} is damaged or half-written and left out.')
-  return None
-
-
-def _maps(arrays, of):
-  return {
-    name[len(of) + 1 :]: value
-    for name, value in arrays.items()
-    if name.startswith(of + '/')
-  }
+def _taps(found):
+  """The names of the students' maps, in order."""
+  students = [
+    columns.maps_of(arrays, of)
+    for arrays in found.values()
+    for of in ('before', 'after')
+  ]
+  return list(dict.fromkeys(tap for maps in students for tap in maps))
 
 
 def _class_names(arrays):

@@ -1,0 +1,78 @@
+"""The report of a workdir, finished or running.
+
+  python -m at_jax.report --workdir=runs/digits_at
+
+prints the table of rows and seeds and writes report.md, curves.png,
+attention.png and result.json into the workdir. Several workdirs are joined
+into one report, in the first of them or in --out:
+
+  python -m at_jax.report --workdir runs/wrn runs/wrn_at --out=runs/both
+"""
+
+import json
+import os
+import pathlib
+
+from at_jax.report import files, join, page, pictures, read, table
+
+_RAN = ('config', 'arguments', 'command', 'commit', 'versions', 'devices')
+_KNOWN = (*_RAN, 'data', 'data_fingerprint', 'started')
+
+
+def write_report(workdirs, out=None, *, baseline=None):
+  """Writes report.md, curves.png, attention.png and result.json.
+
+  Args:
+    workdirs: one path or a list of paths; those of several are joined.
+    out: the folder to write into; the first workdir by default.
+    baseline: the key or label of the row that differences are taken to; by
+      default that of the config.
+
+  Returns:
+    The Markdown table.
+
+  Raises:
+    FileNotFoundError: a path is not a workdir.
+    ValueError: the workdirs do not belong into one table, an unreadable
+      config, or no such baseline.
+  """
+  if isinstance(workdirs, str | os.PathLike):
+    workdirs = [workdirs]
+  unique = {pathlib.Path(w).resolve(): w for w in reversed(list(workdirs))}
+  if not unique:
+    raise ValueError('A report needs at least one workdir, got none.')
+  studies = [read.read_study(folder) for folder in reversed(unique.values())]
+  study = join.join(studies)
+  study.baseline = _baseline(study, baseline)
+  out = pathlib.Path(out or studies[0].folder)
+  out.mkdir(parents=True, exist_ok=True)
+  rows = table.summarise(study)
+  text = table.table(study, rows)
+  measured = pictures.draw_curves(study, out / 'curves.png')
+  shown = pictures.draw_attention(study, out / 'attention.png')
+  files.write_text(out / 'result.json', _result(study, studies, rows))
+  files.write_text(
+    out / 'report.md', page.page(study, studies, text, measured, shown)
+  )
+  return text
+
+
+def _baseline(study, wanted):
+  if wanted is None:
+    return study.baseline if study.baseline in study.rows else ''
+  for key, row in study.rows.items():
+    if wanted in (key, row.label):
+      return key
+  raise ValueError(f'No row {wanted!r}; the rows are {sorted(study.rows)}.')
+
+
+def _result(study, studies, rows):
+  result = {name: study.about.get(name) for name in _KNOWN}
+  result['data_fingerprint'] = join.data_fingerprint(study) or None
+  result |= dict(baseline=study.baseline, teachers=study.teachers, rows=rows)
+  if len(studies) > 1:
+    result['workdirs'] = [
+      {name: s.about.get(name) for name in _KNOWN} for s in studies
+    ]
+  result['notes'] = study.notes
+  return json.dumps(result, indent=2, ensure_ascii=False) + '\n'

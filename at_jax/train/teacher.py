@@ -1,0 +1,106 @@
+"""Teachers: read from a weights folder, or trained first by another config."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from at_jax.objectives import Network
+from at_jax.train.checkpoint import read_json
+from at_jax.train.config import fingerprint, teacher_config
+from at_jax.train.program import make_network
+from at_jax.train.weights import load_weights
+
+
+@dataclasses.dataclass
+class Teacher:
+  """A teacher's network, known at once, and its weights, trained when asked.
+
+  Attributes:
+    network: a `Network`.
+    fetch: gives (`Weights`, entry of teachers.json); may take hours.
+  """
+
+  network: Network
+  fetch: Callable
+  _found: Any = None
+
+  def get(self):
+    """What `fetch` gives, fetched once."""
+    if self._found is None:
+      self._found = self.fetch()
+    return self._found
+
+
+def find_teacher(config, study):
+  """The `Teacher` that a row's config names.
+
+  Args:
+    config: of the row.
+    study: the one that asks: its session, workdir, `say` and `beside`.
+
+  Raises:
+    ValueError, FileNotFoundError: it does not exist, or does not fit.
+  """
+  if config.teacher.weights:
+    return _from_weights(config, study)
+  return _from_config(config, study)
+
+
+def _from_weights(config, study):
+  folder = pathlib.Path(config.teacher.weights).expanduser()
+  weights = load_weights(folder, dtype=config.dtype)
+  bench = study.session.bench(config)
+  shape = bench.dataset.test.images.shape[1:]
+  if weights.network.input_shape != shape:
+    raise ValueError(
+      f'The teacher {folder} takes images of {weights.network.input_shape}, '
+      f'{bench.dataset.name} has {shape}.'
+    )
+
+  def fetch():
+    error = bench.evaluator(weights.network, 'test')(weights.variables).error
+    return weights, _entry(weights, folder, error, study)
+
+  return Teacher(weights.network, fetch)
+
+
+def _from_config(config, study):
+  """Trained once, for all workdirs beside the study's that want the same."""
+  own = teacher_config(config)
+  name = pathlib.Path(config.teacher.config.partition(':')[0]).stem
+  dataset = study.session.dataset(own.data)
+  with own.unlocked():
+    own.label = own.label or name
+  digest = fingerprint(own, dataset.fingerprint)
+  workdir = study.workdir.parent / 'teachers' / f'{name}-{digest}'
+
+  def wait():
+    study.say(f'Another process is training the teacher in {workdir}; waiting.')
+
+  def fetch():
+    runs = study.beside(own, workdir, name)
+    if runs.missing():
+      study.say(f'teacher {own.label}: training it first, in {workdir}')
+      runs.run(wait=wait, table=False)
+    folder = runs.folder('main', 0)
+    weights = load_weights(folder / 'weights', dtype=config.dtype)
+    error = read_json(folder / 'result.json')['test_error']
+    return weights, _entry(weights, workdir, error, study)
+
+  return Teacher(make_network(own, dataset), fetch)
+
+
+def _entry(weights, folder, error, study):
+  sizes = map(np.size, jax.tree.leaves(weights.variables['params']))
+  return {
+    'label': weights.network.label,
+    'folder': os.path.relpath(folder, study.workdir),
+    'hash': weights.digest,
+    'test_error': error,
+    'parameters': int(sum(sizes)),
+  }
