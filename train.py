@@ -32,7 +32,7 @@ _MULTIHOST = flags.DEFINE_string(
 
 
 def main(argv):
-  logging.set_verbosity(logging.WARNING)  # Orbax tells every step of its work
+  logging.set_verbosity(logging.ERROR)  # Orbax tells every step of its work
   if len(argv) > 1:
     sys.exit(
       f'Unknown argument {argv[1]!r}. Flags begin with --: --config=configs/'

@@ -35,6 +35,11 @@ def parse_arg(arg, **defaults):
         f'Unknown config argument {name!r}.{guess} This config takes: '
         f'{", ".join(defaults)}.'
       )
+    if not equals and not isinstance(defaults[name], bool):
+      kind = type(defaults[name]).__name__
+      raise ValueError(
+        f'Config argument {name} wants a value ({kind}): {name}=...'
+      )
     values[name] = _cast(name, text if equals else 'True', defaults[name])
   return ml_collections.ConfigDict(values)
 

@@ -15,15 +15,15 @@ def get_config(arg=None):
     arg,
     tiny=False,
     seeds=5,
-    depth=16,
+    depth=10,
     width=0.5,
     rows='',
     beta=50.0,
     alpha=0.9,
     temperature=4.0,
     validation=0,
-    lr=0.1,
-    epochs=60,
+    lr=0.2,
+    epochs=100,
   )
   config = common.digits(arg)
   config.data.validation = arg.validation
@@ -33,7 +33,7 @@ def get_config(arg=None):
     config.data.train_examples = 100
     config.epochs = arg.epochs
     config.batch_size = 50
-    config.eval_every = 10
+    config.eval_every = 20
     config.optimizer.update(
       lr=arg.lr, drops=(arg.epochs // 2, arg.epochs * 3 // 4)
     )

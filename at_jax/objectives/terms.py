@@ -83,6 +83,10 @@ def at(forward, *, taps=(), form='code', kind='sum_pow', p=2.0, resize=''):
       student, teacher, form=form, kind=kind, p=p, resize=resize
     )
     name = own if own == other else f'{own}~{other}'
+    if name in parts:
+      raise ValueError(
+        f'The term at has the tap {name!r} twice: raise its weight instead.'
+      )
     parts[name] = jnp.mean(distance)
   return sum(parts.values()), parts
 

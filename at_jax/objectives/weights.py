@@ -29,7 +29,8 @@ def check_weight(name, weight):
       raise ValueError(
         unknown(f'field of the weight of {name!r}', field, FIELDS)
       )
-  for field in ('value', 'schedule', 'start', 'end'):
+  steps = ('at', 'factor') if weight.get('schedule') == 'steps' else ()
+  for field in ('value', 'schedule', 'start', 'end', *steps):
     if field not in weight:
       raise ValueError(
         f'The weight of {name!r} has no {field!r}: use common.constant(x), '
@@ -54,18 +55,24 @@ def weight_at(weight, step, *, steps_per_epoch, epochs):
     steps_per_epoch: int.
     epochs: length of the run, where `end` is 0.
   """
-  epoch = jnp.asarray(step, jnp.float32) / steps_per_epoch
-  start, end = weight['start'], weight['end'] or epochs
-  share = jnp.clip((epoch - start) / max(end - start, 1e-9), 0.0, 1.0)
+  # Boundaries are whole steps: an epoch in float32 could miss one by a rounding.
+  start, end = (
+    round(epoch * steps_per_epoch)
+    for epoch in (weight['start'], weight['end'] or epochs)
+  )
+  step = jnp.asarray(step)
+  share = jnp.clip((step - start) / max(end - start, 1), 0.0, 1.0)
   schedule = weight['schedule']
   if schedule == 'linear':
     factor = 1 - share
   elif schedule == 'cosine':
     factor = (1 + jnp.cos(jnp.pi * share)) / 2
   elif schedule == 'steps':
-    begun = [epoch >= first - 1 for first in weight['at']]
+    begun = [
+      step >= round((epoch - 1) * steps_per_epoch) for epoch in weight['at']
+    ]
     factor = weight['factor'] ** sum(begun, jnp.zeros(()))
   else:
     factor = 1.0
-  active = (epoch >= start) & ((epoch < end) | (weight['end'] == 0))
+  active = (step >= start) & ((step < end) | (weight['end'] == 0))
   return jnp.where(active, weight['value'] * factor, 0.0)

@@ -40,7 +40,14 @@ CHOICES = {
   'precision': ('default', 'high', 'float32', 'highest'),
   'bn': ('global', 'per_device'),
 }
-POSITIVE = ('seeds', 'epochs', 'batch_size', 'eval_batch_size', 'eval_every')
+POSITIVE = (
+  'seeds',
+  'epochs',
+  'batch_size',
+  'eval_batch_size',
+  'eval_every',
+  'log_every',
+)
 
 
 def find_config(spec):

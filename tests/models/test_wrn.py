@@ -332,6 +332,4 @@ def test_a_width_without_channels_is_refused(width):
 
 def test_images_without_a_batch_are_refused():
   with pytest.raises(ValueError, match='B, H, W, C'):
-    WRN(depth=10).init(
-      jax.random.key(0), jnp.zeros((8, 8, 3)), train=False
-    )
+    WRN(depth=10).init(jax.random.key(0), jnp.zeros((8, 8, 3)), train=False)

@@ -1,7 +1,5 @@
 """The transfer objective against sums written by hand with floor 1."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,78 +7,14 @@ import pytest
 from small_networks import (
   assert_trees_close,
   assert_trees_equal,
-  random_split,
   tiny_network,
-  variables_of,
   wrn_network,
 )
+from transfer_runs import BLOCKS, CE, GROUPS, Setting, at_term, build
 
-from at_jax.data.augment import normalise
 from at_jax.losses import cross_entropy, kd_divergence, kd_loss
 from at_jax.maps import at_distance
-from at_jax.objectives import make_objective
 from configs import common
-
-BATCH = 6
-GROUPS = common.same('group1', 'group2')
-BLOCKS = common.same('group1/block1', 'group1/block2', 'group2/block1')
-CE = {'weight': common.constant(1.0)}
-
-
-def at_term(beta=100.0, **settings):
-  defaults = dict(taps=GROUPS, form='code', kind='sum_pow', p=2.0, resize='')
-  return {'weight': common.constant(beta)} | defaults | settings
-
-
-def build(student, teacher, **terms):
-  return make_objective(
-    {'name': 'transfer', 'terms': terms},
-    student=student,
-    teacher=teacher,
-    steps_per_epoch=10,
-    epochs=4,
-  )
-
-
-class Setting:
-  """A student, a teacher twice as wide, their variables and one batch."""
-
-  def __init__(self, student=None, teacher=None):
-    self.student = student or tiny_network(width=4)
-    self.teacher = teacher or tiny_network(width=8)
-    self.own = variables_of(self.student, 1)
-    self.others = variables_of(self.teacher, 2)
-    self.raw = random_split(BATCH)
-    self.batch = {
-      'image': normalise(
-        self.raw['image'], self.student.mean, self.student.std
-      ),
-      'label': jnp.asarray(self.raw['label']),
-    }
-
-  def loss(self, objective, step=0, others=None):
-    """(loss, batch_stats, metrics)."""
-    loss, (batch_stats, metrics) = jax.jit(objective.loss)(
-      {'student': self.own['params'], 'objective': {}},
-      self.own['batch_stats'],
-      self.others if others is None else others,
-      self.batch,
-      jax.random.key(0),
-      jnp.asarray(step),
-    )
-    return loss, batch_stats, metrics
-
-  @functools.cached_property
-  def outputs(self):
-    """What the networks give, student in train mode, teacher in eval."""
-    raw = self.raw['image']
-    ((logits, ends), stats) = jax.jit(
-      functools.partial(self.student.apply, train=True)
-    )(self.own, normalise(raw, self.student.mean, self.student.std))
-    teacher_logits, teacher_ends = jax.jit(self.teacher.apply)(
-      self.others, normalise(raw, self.teacher.mean, self.teacher.std)
-    )
-    return logits, ends, stats, teacher_logits, teacher_ends
 
 
 @pytest.fixture(scope='module')
@@ -209,120 +143,6 @@ def test_schedule_moves_the_weight(pair):
   assert run._cache_size() == 1
 
 
-def test_teacher_that_is_the_student_leaves_cross_entropy():
-  """Without batch norm train and eval mode agree: at = kd = 0."""
-  network = tiny_network(norm=False)
-  same = Setting(network, network)
-  objective = build(
-    network,
-    network,
-    ce={'weight': common.constant(0.1)},
-    kd={'weight': common.constant(0.9)},
-    at=at_term(1000.0, taps=BLOCKS),
-  )
-
-  def loss(params):
-    return objective.loss(
-      {'student': params, 'objective': {}},
-      {},
-      same.own,
-      same.batch,
-      jax.random.key(0),
-      0,
-    )
-
-  def plain(params):
-    logits, _ = network.apply({'params': params}, same.batch['image'])
-    return 0.1 * cross_entropy(logits, same.batch['label']).mean()
-
-  (total, (_, metrics)), grads = jax.jit(
-    jax.value_and_grad(loss, has_aux=True)
-  )(same.own['params'])
-  want, plain_grads = jax.jit(jax.value_and_grad(plain))(same.own['params'])
-  np.testing.assert_allclose(metrics['at'], 0, atol=1e-12)
-  np.testing.assert_allclose(metrics['kd'], 0, atol=1e-5)
-  close(total, want, rtol=1e-4)
-  assert_trees_close(grads, plain_grads, rtol=1e-3, atol=1e-5)
-
-
-def test_teacher_runs_in_eval_mode_and_is_not_returned():
-  """Equal variables, but the student normalises with its batch."""
-  network = tiny_network()
-  same = Setting(network, network)
-  same.others = same.own
-  objective = build(network, network, at=at_term(1.0))
-  _, batch_stats, metrics = same.loss(objective)
-  _, ends, stats, _, _ = same.outputs
-  _, eval_ends = jax.jit(network.apply)(same.own, same.batch['image'])
-  for name in ('group1', 'group2'):
-    want = at_distance(ends[name], eval_ends[name]).mean()
-    assert want > 1e-6
-    close(metrics[f'at/{name}'], want, rtol=1e-4)
-  assert_trees_close(batch_stats, stats, rtol=1e-5, atol=1e-6)
-
-
-def test_no_gradient_reaches_the_teacher(pair):
-  objective = build(
-    pair.student,
-    pair.teacher,
-    ce=CE,
-    kd={'weight': common.constant(1.0)},
-    at=at_term(),
-  )
-
-  def loss(params, others):
-    return objective.loss(
-      {'student': params, 'objective': {}},
-      pair.own['batch_stats'],
-      others,
-      pair.batch,
-      jax.random.key(0),
-      0,
-    )[0]
-
-  own, others = jax.jit(jax.grad(loss, argnums=(0, 1)))(
-    pair.own['params'], pair.others
-  )
-  assert all(not np.any(leaf) for leaf in jax.tree.leaves(others))
-  assert any(np.any(leaf) for leaf in jax.tree.leaves(own))
-
-
-def test_teacher_sees_the_images_in_its_own_normalisation():
-  other = tiny_network(width=8, mean=(100.0,), std=(40.0,))
-  setting = Setting(teacher=other)
-  objective = build(setting.student, other, at=at_term(1.0))
-  metrics = setting.loss(objective)[2]
-  # `outputs` normalises the raw images for the teacher directly.
-  _, ends, _, _, teacher_ends = setting.outputs
-  for name in ('group1', 'group2'):
-    want = at_distance(ends[name], teacher_ends[name]).mean()
-    close(metrics[f'at/{name}'], want, rtol=1e-4)
-  _, wrong = jax.jit(other.apply)(setting.others, setting.batch['image'])
-  wrong = at_distance(ends['group1'], wrong['group1']).mean()
-  assert abs(float(wrong / metrics['at/group1']) - 1) > 1e-3
-
-
-@pytest.mark.parametrize(
-  'settings',
-  [{'name': 'supervised'}, {'name': 'transfer', 'terms': {'ce': CE}}],
-  ids=['supervised', 'only ce'],
-)
-def test_teacher_that_no_term_needs_is_not_run(pair, settings):
-  objective = make_objective(
-    settings,
-    student=pair.student,
-    teacher=pair.teacher,
-    steps_per_epoch=10,
-    epochs=4,
-  )
-  assert objective.teacher is None
-  loss, batch_stats, metrics = pair.loss(objective, others={})
-  want = cross_entropy(pair.outputs[0], pair.batch['label']).mean()
-  close(loss, want)
-  assert set(metrics) == {'loss', 'train_error', 'ce', 'weight/ce'}
-  assert_trees_close(batch_stats, pair.outputs[2], rtol=1e-5, atol=1e-6)
-
-
 def test_maps_of_two_sizes_with_resize(pair):
   coarse = Setting(teacher=tiny_network(width=8, stride=2))
   objective = build(
@@ -334,105 +154,6 @@ def test_maps_of_two_sizes_with_resize(pair):
     ends['group1'], teacher_ends['group1'], resize='bilinear'
   ).mean()
   close(coarse.loss(objective)[2]['at/group1'], want, rtol=1e-4)
-
-
-def test_teacher_of_other_classes_is_fine_without_kd(pair):
-  build(pair.student, tiny_network(num_classes=7), ce=CE, at=at_term())
-
-
-ERRORS = {
-  'term': (dict(att=CE), ["term 'att'", "mean 'at'", 'ce, kd, at']),
-  'setting': (
-    dict(at=at_term(form_='code')),
-    ["'form_'", "mean 'form'", "term 'at'", 'weight', 'taps', 'resize'],
-  ),
-  'setting of kd': (
-    dict(kd={'weight': common.constant(1.0), 'temprature': 4.0}),
-    ["'temprature'", "mean 'temperature'"],
-  ),
-  'endpoint': (
-    dict(at=at_term(taps=(('group3', 'group1'),))),
-    ["student's", "'group3'", "mean 'group", 'group1/block1', 'group2'],
-  ),
-  "teacher's endpoint": (
-    dict(at=at_term(taps=(('group1', 'grup1'),))),
-    ["teacher's", "'grup1'", "mean 'group1'"],
-  ),
-  'kind': (
-    dict(at=at_term(kind='sum_pwo')),
-    ["'sum_pwo'", "mean 'sum_pow'", 'sum_abs', 'max_pow'],
-  ),
-  'form': (dict(at=at_term(form='cod')), ["'cod'", "mean 'code'", 'paper']),
-  'resize': (dict(at=at_term(resize='linear')), ["'linear'", 'bilinear']),
-  'power': (dict(at=at_term(p=0.5)), ['p >= 1', '0.5']),
-  'temperature': (
-    dict(kd={'weight': common.constant(1.0), 'temperature': 0.0}),
-    ['temperature > 0'],
-  ),
-  'no weight': (dict(at={'taps': GROUPS}), ["'at'", 'no weight', 'constant']),
-  'weight': (
-    dict(ce={'weight': common.constant(1.0) | {'schedule': 'x'}}),
-    ['schedule', "'ce'", 'linear'],
-  ),
-  'no taps': (dict(at=at_term(taps=())), ['no taps', 'common.same']),
-  'no terms': ({}, ['no terms', 'ce', 'kd', 'at']),
-}
-
-
-@pytest.mark.parametrize('case', ERRORS)
-def test_errors_when_built(pair, case):
-  terms, words = ERRORS[case]
-  with pytest.raises(ValueError) as error:
-    build(pair.student, pair.teacher, **terms)
-  for word in words:
-    assert word in str(error.value)
-
-
-@pytest.mark.parametrize(
-  'terms',
-  [dict(at=at_term()), dict(ce=CE, kd={'weight': common.constant(1.0)})],
-  ids=['at', 'kd'],
-)
-def test_no_teacher_where_a_term_needs_one(pair, terms):
-  with pytest.raises(ValueError, match='needs a teacher.*config.teacher'):
-    build(pair.student, None, **terms)
-
-
-def test_maps_of_two_sizes_name_both_taps_and_shapes(pair):
-  coarse = tiny_network(stride=2)
-  taps = (('group1/block1', 'group1'),)
-  with pytest.raises(ValueError) as error:
-    build(pair.student, coarse, at=at_term(taps=taps))
-  for word in ("'group1/block1'", "'group1'", '8x8', '4x4', 'bilinear'):
-    assert word in str(error.value)
-
-
-def test_kd_with_other_classes_names_both_numbers(pair):
-  with pytest.raises(ValueError) as error:
-    build(
-      pair.student,
-      tiny_network(num_classes=7),
-      kd={'weight': common.constant(1.0)},
-    )
-  for word in ('kd', '10', '7', 'teacher'):
-    assert word in str(error.value)
-
-
-@pytest.mark.parametrize(
-  ('settings', 'words'),
-  [
-    ({'name': 'transfre'}, ["'transfre'", "mean 'transfer'", 'supervised']),
-    ({'name': 'transfer', 'term': {}}, ["'term'", "mean 'terms'"]),
-    ({'name': 'supervised', 'terms': {}}, ["'terms'", "'supervised'"]),
-  ],
-)
-def test_unknown_objective_or_argument(pair, settings, words):
-  with pytest.raises(ValueError) as error:
-    make_objective(
-      settings, student=pair.student, teacher=None, steps_per_epoch=1, epochs=1
-    )
-  for word in words:
-    assert word in str(error.value)
 
 
 def test_loss_does_not_depend_on_the_key(pair):
