@@ -224,7 +224,9 @@ def test_jitted_paper_distance_of_equal_features_has_no_gradient():
 
   @jax.jit
   def gradient(student, teacher):
-    total = lambda s: at_jax.at_distance(s, teacher, form='paper').sum()
+    def total(s):
+      return at_jax.at_distance(s, teacher, form='paper').sum()
+
     return jax.grad(total)(student)
 
   np.testing.assert_array_equal(gradient(x, x), 0)

@@ -55,7 +55,7 @@ def weight_at(weight, step, *, steps_per_epoch, epochs):
     steps_per_epoch: int.
     epochs: length of the run, where `end` is 0.
   """
-  # Boundaries are whole steps: an epoch in float32 could miss one by a rounding.
+  # Boundaries are whole steps: epochs in float32 could miss one by rounding.
   start, end = (
     round(epoch * steps_per_epoch)
     for epoch in (weight['start'], weight['end'] or epochs)

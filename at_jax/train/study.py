@@ -132,7 +132,7 @@ class _Study:
     """Every row's `Program`: whatever does not fit is said before training."""
     bench = self.session.bench(self.config)
     self.say(
-      f'data {bench.dataset.name}: {bench.dataset.source}; '
+      f'data {bench.dataset.name} from {bench.dataset.source.rstrip(".")}: '
       + ', '.join(f'{k} {len(v):,}' for k, v in bench.dataset.splits.items())
     )
     programs = {}

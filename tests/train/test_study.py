@@ -1,7 +1,8 @@
 """Rows, seeds, teachers and workdirs."""
 
 import json
-import multiprocessing
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -183,28 +184,32 @@ def test_two_processes_do_not_share_a_workdir(tmp_path):
   Lock(tmp_path).release()
 
 
-def _hold(folder, ready, release):
-  lock = Lock(folder)
-  ready.set()
-  release.wait(30)
-  lock.release()
+HOLD = """
+import fcntl, sys
+file = open(sys.argv[1], 'w')
+fcntl.flock(file, fcntl.LOCK_EX)
+print('held', flush=True)
+sys.stdin.read()
+"""
 
 
 def test_a_second_process_waits_for_the_teacher(tmp_path):
-  context = multiprocessing.get_context('fork')
-  ready, release = context.Event(), context.Event()
-  other = context.Process(target=_hold, args=(tmp_path, ready, release))
-  other.start()
-  ready.wait(30)
+  other = subprocess.Popen(
+    [sys.executable, '-c', HOLD, str(tmp_path / '.lock')],
+    stdin=subprocess.PIPE,
+    stdout=subprocess.PIPE,
+    text=True,
+  )
+  assert other.stdout.readline() == 'held\n'
   told = []
 
   def wait():
     told.append(True)
-    release.set()
+    other.stdin.close()
 
   Lock(tmp_path, wait=wait).release()
-  other.join()
-  assert told == [True]
+  assert told == [True] and other.wait(30) == 0
+  other.stdout.close()
 
 
 def test_evaluate_measures_what_training_reported(done):
