@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -264,3 +265,26 @@ def test_the_default_workdir_names_what_changes_results(tmp_path):
   )
   assert done.returncode == 0, done.stdout + done.stderr
   assert (tmp_path / 'runs' / 'wrn-tiny-epochs=1' / 'report.md').exists()
+
+
+def free_port():
+  with socket.socket() as listener:
+    listener.bind(('localhost', 0))
+    return listener.getsockname()[1]
+
+
+def test_two_hosts_train_one_run(whole, tmp_path):
+  workdir, port = tmp_path / 'work', free_port()
+  hosts = [
+    start(workdir, *TINY[:2], f'--multihost=localhost:{port},2,{index}')
+    for index in range(2)
+  ]
+  outputs = [host.communicate(timeout=300)[0] for host in hosts]
+  assert [host.returncode for host in hosts] == [0, 0], outputs
+  assert '2 x cpu (2 hosts)' in outputs[0]
+  # Only the first host speaks, and each row is written once.
+  assert '| AT ' in outputs[0] and '| AT ' not in outputs[1]
+  rows, single = numbers(workdir / 'main' / 'seed0'), outcome(whole[0])[3]
+  assert [row['step'] for row in rows] == [row['step'] for row in single]
+  for name in ('loss', 'at/group1', 'grad_norm'):
+    assert rows[0][name] == pytest.approx(single[0][name], rel=1e-3)

@@ -22,7 +22,9 @@ class Console:
     if not is_first_host():
       return
     if self._progress:
-      self._progress.console.print(text, markup=False, highlight=False)
+      self._progress.console.print(
+        text, markup=False, highlight=False, soft_wrap=True
+      )
     else:
       print(text, flush=True)
 
