@@ -5,6 +5,7 @@ minutes on two CPU cores. The same command again resumes, or, when everything is
 finished, prints the table.
 """
 
+import errno
 import os
 import pathlib
 import re
@@ -15,6 +16,10 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 DEFAULT = pathlib.Path(__file__).resolve().parent / 'configs' / 'digits_at.py'
+ROOM = (
+  'Make room and run the same command again: it goes on from the last whole '
+  'checkpoint.'
+)
 _CONFIG = config_flags.DEFINE_config_file(
   'config',
   str(DEFAULT),
@@ -60,14 +65,19 @@ def main(argv):
       _CONFIG.value,
       workdir,
       name=path.stem,
-      arguments=arguments,
+      arguments=','.join(_changes(arguments)),
     )
     if mesh.is_first_host():
       print(f'\n{report.write_report(workdir)}\n\nPictures: {workdir}')
   except Stopped as stopped:
     print(stopped)
     sys.exit(128 + stopped.number)
-  except (ValueError, FloatingPointError, OSError) as error:
+  except OSError as error:
+    text = f'{type(error).__name__}: {error}'
+    if error.errno == errno.ENOSPC and 'make room' not in text:
+      text += f'. {ROOM}'
+    sys.exit(text)
+  except (ValueError, FloatingPointError) as error:
     sys.exit(f'{type(error).__name__}: {error}')
 
 
@@ -77,13 +87,21 @@ def _config_name():
   return pathlib.Path(name), arguments
 
 
-def _default_workdir(path, arguments):
-  """runs/<config>[-arguments][-overrides], for all that changes results."""
+def _changes(arguments):
+  """The config's arguments and overrides, but for those without effect."""
   from at_jax.train.config import HARMLESS
 
-  parts = [p for p in arguments.split(',') if p and not p.startswith('seeds=')]
   overrides = config_flags.get_override_values(flags.FLAGS['config'])
-  parts += [f'{k}={v}' for k, v in overrides.items() if k not in HARMLESS]
+  return [part for part in arguments.split(',') if part] + [
+    f'{name}={value}'
+    for name, value in overrides.items()
+    if name not in HARMLESS
+  ]
+
+
+def _default_workdir(path, arguments):
+  """runs/<config>[-arguments][-overrides], for all that changes results."""
+  parts = [p for p in _changes(arguments) if not p.startswith('seeds=')]
   safe = [part.replace('/', '_').replace(' ', '') for part in parts]
   return str(pathlib.Path('runs') / '-'.join([path.stem, *safe]))
 

@@ -1,6 +1,7 @@
 """What every public function of arrays does first, and norms safe at zero."""
 
 import difflib
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +31,8 @@ def check_same_shape(name, one, other, *, hint=''):
 def check_range(name, value, low, high):
   """Raises ValueError unless low <= value <= high; traced values pass."""
   if not (isinstance(value, jax.core.Tracer) or low <= value <= high):
-    raise ValueError(f'{name} must be in [{low:g}, {high:g}], got {value}.')
+    below = '' if high == sys.float_info.max else f' and <= {high:g}'
+    raise ValueError(f'{name} must be >= {low:g}{below}, got {value}.')
 
 
 def unknown(what, name, choices):

@@ -10,16 +10,27 @@ import json
 import pathlib
 import sys
 
+import ml_collections
+
 from at_jax._arrays import unknown
 from at_jax.data import load_dataset
 from at_jax.train.checkpoint import read_json
+from at_jax.train.config import row_config
 from at_jax.train.evaluation import Evaluator
 from at_jax.train.mesh import data_mesh
 from at_jax.train.weights import load_weights
 
 
 def evaluate(
-  folder, *, row='', seed=0, data='', data_dir='', batch_size=500, split='test'
+  folder,
+  *,
+  row='',
+  seed=0,
+  data='',
+  data_dir='',
+  batch_size=500,
+  split='test',
+  mesh=None,
 ):
   """Evaluates what a workdir, a seed's folder or a weights folder holds.
 
@@ -31,20 +42,25 @@ def evaluate(
     data_dir: where its files are; '' takes the workdir's.
     batch_size: changes the speed only.
     split: 'test', or 'validation' where the workdir has one.
+    mesh: devices, by default all.
 
   Returns:
     A dict: error in percent, loss, number of images, and what was measured.
   """
   folder = pathlib.Path(folder).expanduser()
   weights_folder, workdir = find_weights(folder, row, seed)
-  config = read_json(workdir / 'config.json') if workdir else None
+  config = _config(weights_folder, workdir) if workdir else None
   if not (config or data):
     raise ValueError(
       f'{folder} is a weights folder without a workdir around it: say which '
       'data, --data=cifar10 (and --data_dir=...).'
     )
-  weights = load_weights(weights_folder)
-  settings = config['data'] if config else _settings(data, weights.network)
+  dtype = config.dtype if config else 'float32'
+  weights = load_weights(weights_folder, dtype=dtype)
+  if config:
+    settings = config.data.to_dict()
+  else:
+    settings = _settings(data, weights.network)
   if data:
     settings |= {'name': data}
   if data_dir:
@@ -69,8 +85,8 @@ def evaluate(
     examples.images,
     examples.labels,
     batch_size=batch_size,
-    mesh=data_mesh(),
-    precision=config['precision'] if config else 'default',
+    mesh=mesh or data_mesh(),
+    precision=config.precision if config else 'default',
   )(weights.variables)
   return {
     'weights': str(weights_folder),
@@ -87,8 +103,9 @@ def find_weights(folder, row='', seed=0):
   """(weights folder, workdir or None) for any of the three kinds of folder."""
   folder = pathlib.Path(folder)
   if (folder / 'model.json').exists():
-    around = folder.absolute().parents[2]
-    return folder, around if (around / 'config.json').exists() else None
+    around = list(folder.absolute().parents)[2:3]  # <row>/seed<k>/weights
+    found = [path for path in around if (path / 'config.json').exists()]
+    return folder, found[0] if found else None
   if (folder / 'weights').exists():
     return folder / 'weights', folder.absolute().parents[1]
   config = read_json(folder / 'config.json')
@@ -108,6 +125,15 @@ def find_weights(folder, row='', seed=0):
       'training command again to go on, or choose another --row or --seed.'
     )
   return run / 'weights', folder
+
+
+def _config(weights_folder, workdir):
+  """The config of the row that made the weights."""
+  config = read_json(workdir / 'config.json')
+  config = ml_collections.ConfigDict(
+    config, allow_dotted_keys=True, sort_keys=False
+  )
+  return row_config(config, weights_folder.absolute().parents[1].name)
 
 
 def _settings(name, network):

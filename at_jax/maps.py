@@ -5,6 +5,8 @@ https://arxiv.org/abs/1612.03928, section 3.1 (called "the paper" below).
 Axes: B batch, H height, W width, C channels, N = H*W.
 """
 
+import sys
+
 import jax
 import jax.numpy as jnp
 
@@ -21,7 +23,7 @@ from at_jax._arrays import (
 KINDS = ('sum_abs', 'sum_pow', 'max_pow')
 FORMS = ('code', 'paper')
 RESIZES = ('', 'bilinear')
-MAX_POWER = 64  # far beyond where float32 overflows for activations of 4
+MAX_INTEGER_POWER = 64  # multiplied out; anything else goes through a logarithm
 
 
 def attention_map(features, *, kind='sum_pow', p=2):
@@ -39,13 +41,13 @@ def attention_map(features, *, kind='sum_pow', p=2):
   Args:
     features: activations A, `[B, H, W, C]`, of any real dtype.
     kind: one of the table.
-    p: the power, any real number from 1 to 64. abs(A)^p must be finite.
+    p: the power, any real number >= 1; abs(A)^p must not overflow.
 
   Returns:
     Maps `[B, H, W]` in float32 (float64 for float64 features).
 
   Raises:
-    ValueError: features not of rank 4, an unknown kind, p out of range.
+    ValueError: features not of rank 4, an unknown kind, p below 1.
 
   Example:
     >>> import jax.numpy as jnp
@@ -59,7 +61,7 @@ def attention_map(features, *, kind='sum_pow', p=2):
   if kind not in KINDS:
     raise ValueError(unknown('kind of attention map', kind, KINDS))
   p = 1 if kind == 'sum_abs' else p
-  check_range('The power p of attention_map', p, 1, MAX_POWER)
+  check_range('The power p of attention_map', p, 1, sys.float_info.max)
   (features,) = at_least_float32(features)
   powers = _abs_power(features, p)
   reduce = jnp.max if kind == 'max_pow' else jnp.sum
@@ -195,7 +197,7 @@ def at_distance(
 
 def _abs_power(x, p):
   """abs(x)^p, derivatives finite at 0: first for p >= 1, second for p >= 2."""
-  if isinstance(p, jax.core.Tracer) or p != int(p):
+  if isinstance(p, jax.core.Tracer) or p != int(p) or p > MAX_INTEGER_POWER:
     p = p if isinstance(p, jax.core.Tracer) else float(p)
     return jnp.abs(x) ** p
   if int(p) % 2:

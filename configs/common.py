@@ -1,11 +1,11 @@
 """What configs share: arguments, weights of terms, and the settings of a run.
 
-Configs hold plain values only (no jax), so that reading one is instant.
+Configs hold plain values only: no functions, no arrays.
 """
 
-import difflib
-
 import ml_collections
+
+from at_jax._arrays import unknown
 
 
 def parse_arg(arg, **defaults):
@@ -29,12 +29,7 @@ def parse_arg(arg, **defaults):
   for item in filter(None, (arg or '').split(',')):
     name, equals, text = item.partition('=')
     if name not in defaults:
-      near = difflib.get_close_matches(name, defaults, n=1, cutoff=0.4)
-      guess = f' Did you mean {near[0]!r}?' if near else ''
-      raise ValueError(
-        f'Unknown config argument {name!r}.{guess} This config takes: '
-        f'{", ".join(defaults)}.'
-      )
+      raise ValueError(unknown('config argument', name, defaults))
     if not equals and not isinstance(defaults[name], bool):
       kind = type(defaults[name]).__name__
       raise ValueError(
@@ -92,9 +87,7 @@ def schedule(name):
   """One of the weights above that need a value alone, by name."""
   schedules = {'constant': constant, 'linear': linear, 'cosine': cosine}
   if name not in schedules:
-    raise ValueError(
-      f'Unknown schedule {name!r}; there are: {", ".join(schedules)}.'
-    )
+    raise ValueError(unknown('schedule', name, schedules))
   return schedules[name]
 
 
@@ -109,16 +102,26 @@ def wrn(arg):
   return dict(name='wrn', depth=depth, width=arg.width)
 
 
-def wrn_taps(which, depth):
-  """'groups': the three groups; 'blocks': after every block of a WRN."""
-  if which == 'groups':
+def wrn_taps(arg, depth):
+  """`arg.taps`: 'groups', or 'blocks' for every block of a WRN-`depth`.
+
+  Block k of the student is paired with block k of the teacher, which is the
+  same place only in networks of the same depth.
+  """
+  if arg.taps == 'groups':
     return same('group1', 'group2', 'group3')
-  if which == 'blocks':
-    count = (depth - 4) // 6
-    return same(
-      *(f'group{g}/block{b}' for g in (1, 2, 3) for b in range(1, count + 1))
+  if arg.taps != 'blocks':
+    raise ValueError(unknown('taps', arg.taps, ('groups', 'blocks')))
+  if f'depth={arg.depth};' not in arg.teacher.partition(':')[2] + ';':
+    raise ValueError(
+      f'taps=blocks wants a teacher of the same depth, {arg.depth}, in '
+      f'teacher={arg.teacher!r}. Use taps=groups, or set '
+      '--config.objective.terms.at.taps pair by pair.'
     )
-  raise ValueError(f"taps must be 'groups' or 'blocks', got {which!r}.")
+  count = (depth - 4) // 6
+  return same(
+    *(f'group{g}/block{b}' for g in (1, 2, 3) for b in range(1, count + 1))
+  )
 
 
 def dotted(changes):
@@ -137,7 +140,7 @@ def select(rows, names):
   wanted = names.split('+') if names else list(rows)
   for name in wanted:
     if name not in rows:
-      raise ValueError(f'Unknown row {name!r}; there are: {", ".join(rows)}.')
+      raise ValueError(unknown('row', name, rows))
   return {name: rows[name] for name in wanted}
 
 
@@ -234,6 +237,12 @@ def digits(arg):
 DATASETS = ('cifar10', 'cifar100', 'mnist', 'digits')
 
 
+def paper(arg, defaults, error):
+  """The paper's number, for its own settings only (any number of seeds)."""
+  theirs = all(arg[k] == v for k, v in defaults.items() if k != 'seeds')
+  return error if theirs else 0.0
+
+
 def setup(arg):
   """The setup for `arg.dataset`."""
   if arg.dataset in ('cifar10', 'cifar100'):
@@ -245,6 +254,4 @@ def setup(arg):
     if not arg.tiny:
       config.data.update(pad=2, flip=False, mean=(33.3,), std=(78.6,))
     return config
-  raise ValueError(
-    f'Unknown dataset {arg.dataset!r}; there are: {", ".join(DATASETS)}.'
-  )
+  raise ValueError(unknown('dataset', arg.dataset, DATASETS))

@@ -10,24 +10,26 @@ measured.
 
 from configs import common
 
+DEFAULTS = dict(
+  tiny=False,
+  seeds=1,
+  depth=16,
+  width=1.0,
+  dataset='cifar10',
+  teacher='configs/wrn.py:depth=16;width=2',
+  beta=1e3,
+  taps='groups',
+  form='code',
+  kind='sum_pow',
+  p=2.0,
+)
+
 
 def get_config(arg=None):
-  arg = common.parse_arg(
-    arg,
-    tiny=False,
-    seeds=1,
-    depth=16,
-    width=1.0,
-    dataset='cifar10',
-    teacher='configs/wrn.py:depth=16;width=2',
-    beta=1e3,
-    taps='groups',
-    form='code',
-    kind='sum_pow',
-    p=2.0,
-  )
+  arg = common.parse_arg(arg, **DEFAULTS)
   config = common.setup(arg)
   config.label = 'AT'
+  config.paper = common.paper(arg, DEFAULTS, 7.93)
   config.model = common.wrn(arg)
   config.teacher.config = arg.teacher
   config.objective = dict(
@@ -40,7 +42,7 @@ def get_config(arg=None):
         kind=arg.kind,
         p=arg.p,
         resize='',
-        taps=common.wrn_taps(arg.taps, config.model.depth),
+        taps=common.wrn_taps(arg, config.model.depth),
       ),
     ),
   )

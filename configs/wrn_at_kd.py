@@ -10,23 +10,25 @@ Ours: not yet measured.
 
 from configs import common
 
+DEFAULTS = dict(
+  tiny=False,
+  seeds=1,
+  depth=16,
+  width=1.0,
+  dataset='cifar10',
+  teacher='configs/wrn.py:depth=16;width=2',
+  beta=1e3,
+  decay='linear',
+  alpha=0.9,
+  temperature=4.0,
+)
+
 
 def get_config(arg=None):
-  arg = common.parse_arg(
-    arg,
-    tiny=False,
-    seeds=1,
-    depth=16,
-    width=1.0,
-    dataset='cifar10',
-    teacher='configs/wrn.py:depth=16;width=2',
-    beta=1e3,
-    decay='linear',
-    alpha=0.9,
-    temperature=4.0,
-  )
+  arg = common.parse_arg(arg, **DEFAULTS)
   config = common.setup(arg)
   config.label = 'AT+KD'
+  config.paper = common.paper(arg, DEFAULTS, 7.51)
   config.model = common.wrn(arg)
   config.teacher.config = arg.teacher
   config.objective = dict(
@@ -40,7 +42,7 @@ def get_config(arg=None):
         kind='sum_pow',
         p=2.0,
         resize='',
-        taps=common.wrn_taps('groups', config.model.depth),
+        taps=common.same('group1', 'group2', 'group3'),
       ),
     ),
   )

@@ -8,21 +8,23 @@ error, median of 5 (Table 1, row 2). Ours: not yet measured.
 
 from configs import common
 
+DEFAULTS = dict(
+  tiny=False,
+  seeds=1,
+  depth=16,
+  width=1.0,
+  dataset='cifar10',
+  teacher='configs/wrn.py:depth=16;width=2',
+  alpha=0.9,
+  temperature=4.0,
+)
+
 
 def get_config(arg=None):
-  arg = common.parse_arg(
-    arg,
-    tiny=False,
-    seeds=1,
-    depth=16,
-    width=1.0,
-    dataset='cifar10',
-    teacher='configs/wrn.py:depth=16;width=2',
-    alpha=0.9,
-    temperature=4.0,
-  )
+  arg = common.parse_arg(arg, **DEFAULTS)
   config = common.setup(arg)
   config.label = 'KD'
+  config.paper = common.paper(arg, DEFAULTS, 7.41)
   config.model = common.wrn(arg)
   config.teacher.config = arg.teacher
   config.objective = dict(

@@ -1,5 +1,6 @@
 """Arguments of configs, and the small helpers that configs are written with."""
 
+import ml_collections
 import pytest
 
 from configs import common
@@ -105,16 +106,29 @@ def test_schedule_by_name():
     common.schedule('step')
 
 
+def taps_arg(taps, depth, teacher=None):
+  teacher = f'x.py:depth={depth}' if teacher is None else teacher
+  return ml_collections.ConfigDict(
+    dict(taps=taps, depth=depth, teacher=teacher)
+  )
+
+
 def test_taps():
   assert common.same('a', 'b') == (('a', 'a'), ('b', 'b'))
   groups = common.same('group1', 'group2', 'group3')
-  assert common.wrn_taps('groups', 40) == groups
-  assert common.wrn_taps('blocks', 16) == common.same(
+  assert common.wrn_taps(taps_arg('groups', 40), 40) == groups
+  assert common.wrn_taps(taps_arg('blocks', 16), 16) == common.same(
     'group1/block1', 'group1/block2', 'group2/block1',
     'group2/block2', 'group3/block1', 'group3/block2',
   )  # fmt: skip
-  with pytest.raises(ValueError, match="'groups' or 'blocks', got 'block'"):
-    common.wrn_taps('block', 16)
+  with pytest.raises(ValueError, match="Did you mean 'blocks'"):
+    common.wrn_taps(taps_arg('block', 16), 16)
+
+
+@pytest.mark.parametrize('teacher', ['x.py:depth=40;width=2', 'x.py', ''])
+def test_blocks_want_a_teacher_of_the_same_depth(teacher):
+  with pytest.raises(ValueError, match='same depth, 16'):
+    common.wrn_taps(taps_arg('blocks', 16, teacher), 16)
 
 
 def test_dotted_keeps_paths_and_their_order():

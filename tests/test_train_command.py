@@ -87,7 +87,8 @@ def test_standard_output_ends_with_the_table(whole):
   for word in ('Warning', 'warning', 'Traceback', 'I1', 'W1'):
     assert word not in output
   about = json.loads((workdir / 'about.json').read_text())
-  assert about['arguments'] == 'tiny' and about['config'] == 'wrn_at'
+  assert about['arguments'] == 'tiny,epochs=3'
+  assert about['config'] == 'wrn_at'
 
 
 def test_running_it_again_prints_the_table_at_once(whole):

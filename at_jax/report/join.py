@@ -107,13 +107,18 @@ def _named_apart(studies):
 def _merged(one, two):
   """One row of two: all seeds of both."""
   folders = [next(iter(row.runs.values()), None) for row in (one, two)]
-  differing = [k for k in one.settings if one.settings[k] != two.settings[k]]
+  differing = [
+    name
+    for name in one.settings | two.settings
+    if one.settings.get(name) != two.settings.get(name)
+  ]
   if differing and all(folders):
     name = differing[0]
     raise ValueError(
       f'Row {one.key!r} of {folders[0].folder.parents[1]} and of '
       f'{folders[1].folder.parents[1]} are not the same row: {name!r} is '
-      f'{json.dumps(one.settings[name])} and {json.dumps(two.settings[name])}. '
+      f'{json.dumps(one.settings.get(name))} and '
+      f'{json.dumps(two.settings.get(name))}. '
       'Report each workdir alone, or name the rows differently.'
     )
   runs = dict(one.runs)

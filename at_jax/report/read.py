@@ -11,10 +11,11 @@ from typing import Any
 
 from at_jax.report import teachers
 from at_jax.report.files import is_number, read_json, read_metrics
+from at_jax.train.config import HARMLESS, flatten
 
-# What a run's numbers depend on, besides the row's own entries: rows of two
-# workdirs are one row only where these agree.
-SETTINGS = ('model', 'objective', 'optimizer', 'epochs')
+# Fields of a config that differ between rows of one table, or do not matter.
+# Rows of two workdirs are one row only where all others agree.
+APART = ('rows', 'teacher', *HARMLESS)
 
 
 @dataclasses.dataclass
@@ -144,11 +145,15 @@ def _check_teachers(study, listed):
       )
 
 
+def _is_apart(key):
+  return key in APART or key.split('.')[0] in APART
+
+
 def _read_row(study, key, entry):
   config = study.config
   plain = not config.get('rows')
   label = (config if plain else entry).get('label')
-  settings = {name: config.get(name) for name in SETTINGS}
+  settings = {k: v for k, v in flatten(config).items() if not _is_apart(k)}
   settings['row'] = {
     k: v for k, v in entry.items() if k not in ('label', 'paper')
   }

@@ -80,6 +80,8 @@ class Checkpoints:
       try:
         return self._read(step, template)
       except Exception as error:
+        if not _is_damage(error):
+          raise
         self._set_aside(step)
         before = self._manager.latest_step()
         way = (
@@ -122,19 +124,33 @@ class Checkpoints:
     self._manager = self._open()
 
   def _save_error(self, step, error):
-    full = getattr(error, 'errno', None) == errno.ENOSPC or any(
-      sign in str(error)
-      for sign in ('No space left', 'RESOURCE_EXHAUSTED', 'ENOSPC')
-    )
-    reason = 'the disk is full' if full else _first_line(error)
     latest = self._manager.latest_step()
     kept = 'there is none yet' if latest is None else f'step {latest}'
-    return OSError(
-      errno.ENOSPC if full else errno.EIO,
-      f'Checkpoint {step} could not be written to {self._folder}: {reason}. '
-      f'The last whole checkpoint ({kept}) is untouched: make room and run the '
-      'same command again',
+    return write_error(
+      f'Checkpoint {step} in {self._folder}',
+      error,
+      f'The last whole checkpoint ({kept}) is untouched',
     )
+
+
+def write_error(what, error, kept):
+  """An OSError that says what could not be written, why, and what to do.
+
+  Args:
+    what: could not be written.
+    error: that was raised; Orbax has several for a full disk.
+    kept: what is not lost, a clause.
+  """
+  full = getattr(error, 'errno', None) == errno.ENOSPC or any(
+    sign in str(error)
+    for sign in ('No space left', 'RESOURCE_EXHAUSTED', 'ENOSPC')
+  )
+  reason = 'the disk is full' if full else _first_line(error)
+  return OSError(
+    errno.ENOSPC if full else errno.EIO,
+    f'{what} could not be written: {reason}. {kept}: make room and run the '
+    'same command again',
+  )
 
 
 def read_json(path):
@@ -152,6 +168,13 @@ def write_json(path, value):
   part = path.with_name(path.name + '.part')
   part.write_text(json.dumps(value, indent=2) + '\n')
   part.replace(path)
+
+
+def _is_damage(error):
+  """Whether a file is missing or wrong; not that it could not be read now."""
+  if isinstance(error, OSError):
+    return isinstance(error, FileNotFoundError | NotADirectoryError)
+  return not isinstance(error, MemoryError)
 
 
 def _first_line(error):

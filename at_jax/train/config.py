@@ -14,6 +14,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # What a row says about itself besides what it changes.
 ROW_NOTES = ('label', 'paper')
+# What a row cannot change: it is decided once, for the process or the study.
+OF_A_STUDY = ('seeds', 'tiny', 'deterministic')
 
 # Fields that cannot change the numbers of a run of given row and seed.
 HARMLESS = (
@@ -95,19 +97,30 @@ def check_config(config):
       raise ValueError(
         f'config.{field} must be at least 1, got {config[field]}.'
       )
-  if config.baseline and config.baseline not in row_names(config):
-    what = 'row in config.baseline'
-    raise ValueError(unknown(what, config.baseline, row_names(config)))
-  for name in config.rows:
-    if not name.isidentifier():
-      raise ValueError(
-        f'Row names are identifiers (letters, digits, _), got {name!r}.'
-      )
+  if 'rows' in config:
+    _check_rows(config)
   if config.teacher.config and config.teacher.weights:
     raise ValueError(
       'config.teacher names both a config and a weights folder; empty one: '
       f'config={config.teacher.config!r}, weights={config.teacher.weights!r}.'
     )
+
+
+def _check_rows(config):
+  if config.baseline and config.baseline not in row_names(config):
+    what = 'row in config.baseline'
+    raise ValueError(unknown(what, config.baseline, row_names(config)))
+  for name, changes in config.rows.items():
+    if not name.isidentifier():
+      raise ValueError(
+        f'Row names are identifiers (letters, digits, _), got {name!r}.'
+      )
+    for field in OF_A_STUDY:
+      if field in changes:
+        raise ValueError(
+          f'Row {name!r} sets {field!r}, which is one for all rows: set '
+          f'config.{field}.'
+        )
 
 
 def check_path(config, path):
@@ -175,7 +188,7 @@ def as_json(config):
 
 def fingerprint(config, *more):
   """A short hash of all in a config that can change a result."""
-  flat = _flatten(as_json(config))
+  flat = flatten(as_json(config))
   flat = {k: v for k, v in flat.items() if not _is_harmless(k)}
   text = json.dumps([flat, *more], sort_keys=True)
   return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -190,7 +203,7 @@ def differences(old, new):
   old_rows, new_rows = (dict(c.pop('rows', {})) for c in (old, new))
   for name in old_rows.keys() & new_rows.keys():
     old[f'rows.{name}'], new[f'rows.{name}'] = old_rows[name], new_rows[name]
-  old, new = _flatten(old), _flatten(new)
+  old, new = flatten(old), flatten(new)
   lines = []
   for key in sorted(old.keys() | new.keys()):
     if old.get(key) != new.get(key) and not _is_harmless(key):
@@ -209,12 +222,13 @@ def _is_harmless(key):
   return key in HARMLESS or (key.startswith('rows.') and last in ROW_NOTES)
 
 
-def _flatten(value, prefix=''):
+def flatten(value, prefix=''):
+  """{'a': {'b': 1}} as {'a.b': 1}."""
   if not isinstance(value, dict) or not value:
     return {prefix: value}
   flat = {}
   for key, inner in value.items():
-    flat |= _flatten(inner, f'{prefix}.{key}' if prefix else key)
+    flat |= flatten(inner, f'{prefix}.{key}' if prefix else key)
   return flat
 
 
@@ -233,5 +247,9 @@ def _replace(config, path, value, where):
   *parents, last = path.split('.')
   for parent in parents:
     config = config[parent]
+  if isinstance(value, dict):
+    value = ml_collections.ConfigDict(
+      value, allow_dotted_keys=True, sort_keys=False
+    )
   del config[last]
   config[last] = value

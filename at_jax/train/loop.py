@@ -9,10 +9,16 @@ import jax
 import numpy as np
 
 from at_jax.train.checkpoint import Checkpoints, read_json, write_json
-from at_jax.train.mesh import any_host, is_first_host, wait_for_all
+from at_jax.train.mesh import (
+  describe_devices,
+  is_first_host,
+  largest,
+  wait_for_all,
+)
 from at_jax.train.program import model_arguments, student_variables
 from at_jax.train.snapshot import save_snapshot
 from at_jax.train.stopping import Stopped
+from at_jax.train.versions import git_commit, versions
 from at_jax.train.weights import save_weights
 from at_jax.train.writer import Writer
 
@@ -41,13 +47,27 @@ def train(program, *, seed, folder, title, console, stop, teacher_hash=None):
   done = read_json(folder / 'result.json')
   if done is not None:
     return done
-  run = _Run(program, seed, folder, title, console, stop)
+  run = _Run(program, seed, folder, title, console, stop, teacher_hash)
   try:
     run.resume()
-    run.steps()
-    return run.finish(teacher_hash)
+    with stop.deferred():
+      run.steps()
+    return run.finish()
   finally:
     run.close()
+
+
+def check_origin(folder, before, now):
+  """Raises ValueError where a run's data or teacher are no longer the same."""
+  for name, what in (
+    ('data_fingerprint', 'data'),
+    ('teacher_hash', "teacher's weights"),
+  ):
+    if before[name] != now[name]:
+      raise ValueError(
+        f'The {what} changed since the run in {folder} ({before[name]}, now '
+        f'{now[name]}). Put the former back, or give another --workdir.'
+      )
 
 
 class _Run:
@@ -57,7 +77,12 @@ class _Run:
   into checkpoints, so that rows do not depend on where a run was interrupted.
   """
 
-  def __init__(self, program, seed, folder, title, console, stop):
+  def __init__(self, program, seed, folder, title, console, stop, teacher_hash):
+    # What a run must not change between its parts.
+    self.origin = {
+      'data_fingerprint': program.bench.dataset.fingerprint,
+      'teacher_hash': teacher_hash,
+    }
     self.program, self.folder, self.seed = program, folder, seed
     self.title, self.console, self.stop = title, console, stop
     self.validated = program.bench.dataset.validation is not None
@@ -72,6 +97,7 @@ class _Run:
     if restored is not None:
       self.state, meta = restored
       self.held, self.seconds = meta['held'], meta['seconds']
+      check_origin(self.folder, meta['origin'], self.origin)
     self.step = int(self.state.step)
     if self.step:
       self.console.say(f'{self.title}: resuming from step {self.step}')
@@ -176,12 +202,13 @@ class _Run:
     """A checkpoint when enough time has passed, and one when asked to stop."""
     late = time.monotonic() - self.saved
     due = late >= self.program.config.checkpoint_seconds
-    if not any_host(due or self.stop.requested):
+    number = largest(self.stop.number or 0)
+    if not (number or largest(due)):
       return
     self.save()
-    if any_host(self.stop.requested):
+    if number:
       raise Stopped(
-        self.stop.number,
+        number,
         f'{self.title}: stopped and saved at step {self.step} of '
         f'{self.program.total_steps}. Run the same command again to go on.',
       )
@@ -189,14 +216,18 @@ class _Run:
   def save(self):
     """Only after every metric up to here was fetched and found finite."""
     self.absorb()
-    meta = {'held': self.held, 'seconds': self.elapsed()}
+    meta = {
+      'held': self.held,
+      'seconds': self.elapsed(),
+      'origin': self.origin,
+    }
     self.checkpoints.save(self.state, meta)
     self.saved = time.monotonic()
 
   def elapsed(self):
     return self.seconds + time.monotonic() - self.begin
 
-  def finish(self, teacher_hash):
+  def finish(self):
     """The last epoch on the full test set; writes weights and the result."""
     program = self.program
     self.save()
@@ -205,6 +236,12 @@ class _Run:
     if self.validated:
       held_out = program.evaluate(self.state, 'validation')
       evaluations |= held_out.as_dict('validation')
+    bad = [k for k, v in evaluations.items() if not math.isfinite(v)]
+    if bad:
+      raise FloatingPointError(
+        f'{self.title}: {", ".join(bad)} of the trained network not finite: '
+        'it diverged in its last step. Lower config.optimizer.lr.'
+      )
     self.snapshot('after')
     save_weights(
       self.folder / 'weights',
@@ -220,10 +257,12 @@ class _Run:
       'steps': self.step,
       'epochs': program.config.epochs,
       'seconds': round(self.elapsed(), 2),
-      'images_per_second': round(self.rate, 1),
+      'images_per_second': round(self.rate, 1) or None,
       'parameters': sum(x.size for x in jax.tree.leaves(variables['params'])),
-      'data_fingerprint': program.bench.dataset.fingerprint,
-      'teacher_hash': teacher_hash,
+      **self.origin,
+      'commit': git_commit(),
+      'versions': versions(),
+      'devices': describe_devices(),
     }
     if is_first_host():
       write_json(self.folder / 'result.json', result)

@@ -44,10 +44,6 @@ def put(tree, sharding):
   """Host arrays, the same on every host, onto the devices."""
 
   def place(array):
-    if isinstance(array, jax.Array) and jax.dtypes.issubdtype(
-      array.dtype, jax.dtypes.prng_key
-    ):
-      return jax.device_put(array, sharding)
     array = np.asarray(array)
     return jax.make_array_from_callback(
       array.shape, sharding, lambda index: array[index]
@@ -57,12 +53,12 @@ def put(tree, sharding):
     return jax.tree.map(place, tree)
 
 
-def any_host(flag):
-  """Whether `flag` is true on any host: all must stop at the same step."""
+def largest(number):
+  """The largest of the hosts' numbers: all must stop at the same step."""
   if jax.process_count() == 1:
-    return bool(flag)
-  flags = multihost_utils.process_allgather(np.array([flag], np.int32))
-  return bool(np.max(flags))
+    return int(number)
+  numbers = multihost_utils.process_allgather(np.array([number], np.int32))
+  return int(np.max(numbers))
 
 
 def is_first_host():

@@ -1,10 +1,11 @@
 """Leaving in order when asked to: Ctrl-C and SIGTERM."""
 
+import contextlib
 import signal
 
 
 class Stopped(Exception):
-  """Training was asked to stop; its state has been saved.
+  """A signal asked to stop; what had to be saved is saved.
 
   Attributes:
     number: of the signal.
@@ -16,18 +17,28 @@ class Stopped(Exception):
 
 
 class StopFlag:
-  """Notes SIGINT and SIGTERM; a second one interrupts at once.
+  """What SIGINT and SIGTERM do: end at once, or when the loop is ready.
 
   with StopFlag() as stop:
-    while not stop.requested: ...
+    ...                     # a signal raises Stopped
+    with stop.deferred():   # a signal is noted; a second one interrupts
+      while not stop.number: ...
+
+  Attributes:
+    number: of the signal that was noted, or None.
   """
 
   def __init__(self):
-    self.number = None
+    self.number, self._deferred = None, False
 
-  @property
-  def requested(self):
-    return self.number is not None
+  @contextlib.contextmanager
+  def deferred(self):
+    """Inside, the training loop looks at `number` after every step."""
+    self._deferred = True
+    try:
+      yield
+    finally:
+      self._deferred = False
 
   def __enter__(self):
     self._before = {
@@ -41,11 +52,15 @@ class StopFlag:
       signal.signal(number, handler)
 
   def _note(self, number, _):
-    if self.requested:
-      raise KeyboardInterrupt
+    name = signal.Signals(number).name
+    if not self._deferred or self.number:
+      raise Stopped(
+        number,
+        f'{name}: left at once; what was saved before is whole. Run the same '
+        'command again to go on.',
+      )
     self.number = number
     print(
-      f'\n{signal.Signals(number).name}: finishing the step and saving '
-      '(once more to leave at once).',
+      f'\n{name}: finishing the step and saving (once more to leave at once).',
       flush=True,
     )

@@ -16,16 +16,16 @@ from at_jax.train.config import (
   row_names,
 )
 from at_jax.train.console import Console
-from at_jax.train.loop import train
+from at_jax.train.loop import check_origin, train
 from at_jax.train.mesh import data_mesh, describe_devices, is_first_host
 from at_jax.train.program import Bench, Program
 from at_jax.train.stopping import StopFlag
-from at_jax.train.teacher import find_teacher
+from at_jax.train.teacher import find_teacher, teacher_key
+from at_jax.train.versions import git_commit
 from at_jax.train.workdir import (
   Lock,
   check_workdir,
   claim_workdir,
-  git_commit,
 )
 
 
@@ -148,6 +148,7 @@ class _Study:
 
   def row_config(self, row):
     config = row_config(self.config, row)
+    check_config(config)
     with config.unlocked():
       config.label = config.label or (self.name if row == 'main' else row)
     return config
@@ -156,13 +157,17 @@ class _Study:
     """Parameter tables go to a file; with `table` a plain config's is shown."""
     tables = {}
     for program in programs.values():
-      shapes = jax.eval_shape(program.network.init, jax.random.key(0))
       text = parameter_overview.get_parameter_overview(
-        shapes['params'], include_stats=False
+        _parameters(program.network), include_stats=False
       )
       tables[str(program.network.model)] = text
-    if table and not self.config.rows:
+    if table and len(tables) == 1 and not self.config.rows:
       self.say(next(iter(tables.values())))
+    elif table:
+      for name, program in programs.items():
+        leaves = jax.tree.leaves(_parameters(program.network))
+        total = sum(leaf.size for leaf in leaves)
+        self.say(f'row {name}: {total:,} parameters (see parameters.txt)')
     if is_first_host():
       (self.workdir / 'parameters.txt').write_text('\n\n'.join(tables.values()))
 
@@ -170,7 +175,7 @@ class _Study:
     """The `_Teacher` a row's config names, or None."""
     if not (config.teacher.config or config.teacher.weights):
       return None
-    key = str(config.teacher) + str(config.data)
+    key = teacher_key(config)
     if key not in self.teachers:
       self.teachers[key] = find_teacher(config, self)
     return self.teachers[key]
@@ -186,18 +191,38 @@ class _Study:
       program.set_teacher(weights.variables)
       about = found.setdefault(weights.digest, about | {'rows': []})
       about['rows'].append(row)
+    self.check_finished(programs)
     for about in found.values():
       self.say(
         f'teacher {about["label"]}: test error {about["test_error"]:.2f} %, '
         f'{about["parameters"]:,} parameters'
       )
+    for about in read_json(self.workdir / 'teachers.json') or []:
+      # Rows of an earlier command in this workdir.
+      rows = [row for row in about['rows'] if row not in programs]
+      if rows:
+        entry = found.setdefault(about['hash'], about | {'rows': []})
+        entry['rows'] = rows + entry['rows']
     if is_first_host():
       write_json(self.workdir / 'teachers.json', list(found.values()))
 
+  def teacher_hash(self, program):
+    """Digest of the weights that teach a row, or None."""
+    if not program.needs_teacher:
+      return None
+    return self.teacher(program.config).get()[0].digest
+
+  def check_finished(self, programs):
+    """Finished seeds of a row must have had the same data and teacher."""
+    for row, program in programs.items():
+      now = {
+        'data_fingerprint': program.bench.dataset.fingerprint,
+        'teacher_hash': self.teacher_hash(program),
+      }
+      for path in sorted((self.workdir / row).glob('seed*/result.json')):
+        check_origin(path.parent, read_json(path), now)
+
   def train(self, program, row, seed):
-    digest = None
-    if program.needs_teacher:
-      digest = self.teacher(program.config).get()[0].digest
     label = program.config.label
     title = label if self.config.seeds == 1 else f'{label}, seed {seed}'
     train(
@@ -207,5 +232,10 @@ class _Study:
       title=title,
       console=self.session.console,
       stop=self.session.stop,
-      teacher_hash=digest,
+      teacher_hash=self.teacher_hash(program),
     )
+
+
+def _parameters(network):
+  """Shapes of a network's parameters."""
+  return jax.eval_shape(network.init, jax.random.key(0))['params']

@@ -11,7 +11,7 @@ import numpy as np
 
 from at_jax.objectives import Network
 from at_jax.train.checkpoint import read_json
-from at_jax.train.config import fingerprint, teacher_config
+from at_jax.train.config import check_config, fingerprint, teacher_config
 from at_jax.train.program import make_network
 from at_jax.train.weights import load_weights
 
@@ -36,6 +36,15 @@ class Teacher:
     return self._found
 
 
+def teacher_key(config):
+  """Equal for rows that are taught by the same weights."""
+  if config.teacher.weights:
+    return (config.teacher.weights, config.dtype, str(config.data))
+  own = teacher_config(config)
+  # Where the data lie counts too: it may be other data.
+  return (config.teacher.config, fingerprint(own), own.data.dir)
+
+
 def find_teacher(config, study):
   """The `Teacher` that a row's config names.
 
@@ -55,12 +64,7 @@ def _from_weights(config, study):
   folder = pathlib.Path(config.teacher.weights).expanduser()
   weights = load_weights(folder, dtype=config.dtype)
   bench = study.session.bench(config)
-  shape = bench.dataset.test.images.shape[1:]
-  if weights.network.input_shape != shape:
-    raise ValueError(
-      f'The teacher {folder} takes images of {weights.network.input_shape}, '
-      f'{bench.dataset.name} has {shape}.'
-    )
+  _check_images(weights.network, folder, bench.dataset)
 
   def fetch():
     error = bench.evaluator(weights.network, 'test')(weights.variables).error
@@ -72,10 +76,13 @@ def _from_weights(config, study):
 def _from_config(config, study):
   """Trained once, for all workdirs beside the study's that want the same."""
   own = teacher_config(config)
+  check_config(own)
   name = pathlib.Path(config.teacher.config.partition(':')[0]).stem
   dataset = study.session.dataset(own.data)
   with own.unlocked():
     own.label = own.label or name
+  network = make_network(own, dataset)
+  _check_images(network, own.label, study.session.dataset(config.data))
   digest = fingerprint(own, dataset.fingerprint)
   workdir = study.workdir.parent / 'teachers' / f'{name}-{digest}'
 
@@ -92,7 +99,16 @@ def _from_config(config, study):
     error = read_json(folder / 'result.json')['test_error']
     return weights, _entry(weights, workdir, error, study)
 
-  return Teacher(make_network(own, dataset), fetch)
+  return Teacher(network, fetch)
+
+
+def _check_images(network, name, dataset):
+  shape = dataset.test.images.shape[1:]
+  if network.input_shape != shape:
+    raise ValueError(
+      f'The teacher {name} takes images of {network.input_shape}, the '
+      f"student's data {dataset.name} has {shape}."
+    )
 
 
 def _entry(weights, folder, error, study):

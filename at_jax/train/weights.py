@@ -1,7 +1,7 @@
 """A weights folder: a trained network that any command can read.
 
-`arrays/` (Orbax: params, batch_stats) and `model.json`: name, arguments, input
-size, class names, normalisation, digest.
+`arrays/` (Orbax: params, batch_stats, normalisation) and `model.json`: name,
+arguments, input size, class names, digest of the arrays.
 """
 
 import dataclasses
@@ -16,7 +16,12 @@ import orbax.checkpoint as ocp
 
 from at_jax.models import create_model
 from at_jax.objectives.network import Network
-from at_jax.train.checkpoint import read_json, tree_digest, write_json
+from at_jax.train.checkpoint import (
+  read_json,
+  tree_digest,
+  write_error,
+  write_json,
+)
 from at_jax.train.mesh import is_first_host, wait_for_all
 
 
@@ -45,8 +50,14 @@ def save_weights(folder, *, network, model, variables, class_names):
   if is_first_host():
     shutil.rmtree(part, ignore_errors=True)
   wait_for_all('weights begin')
-  with ocp.StandardCheckpointer() as checkpointer:
-    checkpointer.save(part / 'arrays', variables)
+  arrays = _arrays(variables, network.mean, network.std)
+  try:
+    with ocp.StandardCheckpointer() as checkpointer:
+      checkpointer.save(part / 'arrays', arrays)
+  except Exception as error:
+    raise write_error(
+      f'The weights in {folder}', error, 'Every checkpoint is untouched'
+    ) from error
   if is_first_host():
     write_json(
       part / 'model.json',
@@ -55,9 +66,8 @@ def save_weights(folder, *, network, model, variables, class_names):
         'label': network.label,
         'input_shape': list(network.input_shape),
         'class_names': list(class_names),
-        'mean': list(network.mean),
-        'std': list(network.std),
-        'digest': tree_digest(variables),
+        'normalisation_shape': list(arrays['normalisation']['mean'].shape),
+        'digest': tree_digest(arrays),
       },
     )
     shutil.rmtree(folder, ignore_errors=True)
@@ -85,19 +95,17 @@ def load_weights(folder, *, dtype='float32'):
     )
   model = create_model(**about['model'], dtype=jnp.dtype(dtype))
   network = Network(
-    model,
-    tuple(about['mean']),
-    tuple(about['std']),
-    tuple(about['input_shape']),
-    about['label'],
+    model, (0.0,), (1.0,), tuple(about['input_shape']), about['label']
   )
   template = jax.eval_shape(network.init, jax.random.key(0))
   template = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), template)
+  norm = np.zeros(about['normalisation_shape'])
+  template = _arrays(template, norm, norm)
   try:
     with ocp.StandardCheckpointer() as checkpointer:
-      variables = checkpointer.restore(folder / 'arrays', template)
-    variables = jax.tree.map(np.asarray, variables)
-    whole = tree_digest(variables) == about['digest']
+      arrays = checkpointer.restore(folder / 'arrays', template)
+    arrays = jax.tree.map(np.asarray, arrays)
+    whole = tree_digest(arrays) == about['digest']
   except Exception as error:
     raise ValueError(
       f'The weights in {folder} cannot be read ({str(error)[:300]}). Train '
@@ -108,6 +116,13 @@ def load_weights(folder, *, dtype='float32'):
       f'The weights in {folder} are damaged: their digest is not the one in '
       'model.json. Train them again, or copy the folder again.'
     )
-  return Weights(
-    network, variables, tuple(about['class_names']), about['digest']
-  )
+  norm = {k: tuple(v.tolist()) for k, v in arrays.pop('normalisation').items()}
+  network = dataclasses.replace(network, **norm)
+  return Weights(network, arrays, tuple(about['class_names']), about['digest'])
+
+
+def _arrays(variables, mean, std):
+  """What `arrays/` holds; mean and std broadcast to [H, W, C]."""
+  norm = {'mean': mean, 'std': std}
+  norm = {name: np.asarray(value, np.float64) for name, value in norm.items()}
+  return {**variables, 'normalisation': norm}

@@ -2,17 +2,14 @@
 
 import datetime
 import fcntl
-import importlib.metadata
 import pathlib
-import subprocess
+import shlex
 import sys
 
-import at_jax
 from at_jax.train.checkpoint import read_json, write_json
-from at_jax.train.config import ROOT, as_json, differences
+from at_jax.train.config import as_json, differences
 from at_jax.train.mesh import describe_devices, is_first_host
-
-PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
+from at_jax.train.versions import git_commit, versions
 
 
 class Lock:
@@ -74,6 +71,7 @@ def claim_workdir(folder, config, dataset, about):
   old, new = read_json(folder / 'config.json'), as_json(config)
   if old is not None:
     new['rows'] = old['rows'] | new['rows']
+    new['baseline'] = new['baseline'] or old['baseline']
     new['seeds'] = max(old['seeds'], new['seeds'])
   before = read_json(folder / 'about.json') or {}
   known = before.get('data_fingerprint', dataset.fingerprint)
@@ -95,36 +93,9 @@ def claim_workdir(folder, config, dataset, about):
       | {
         'data': dataset.source,
         'data_fingerprint': dataset.fingerprint,
-        'command': ' '.join(['python', *sys.argv]),
+        'command': shlex.join(['python', *sys.argv]),
         'commit': git_commit(),
         'versions': versions(),
         'devices': describe_devices(),
       },
     )
-
-
-def versions():
-  """Versions of everything that computes."""
-  known = {'python': sys.version.split()[0], 'at_jax': at_jax.__version__}
-  return known | {name: importlib.metadata.version(name) for name in PACKAGES}
-
-
-def git_commit():
-  """The short commit of the code, '+' where files differ; '' outside git."""
-  git = ['git', '-C', str(ROOT)]
-  try:
-    commit = subprocess.run(
-      [*git, 'rev-parse', '--short', 'HEAD'],
-      capture_output=True,
-      text=True,
-      check=True,
-    ).stdout.strip()
-    changed = subprocess.run(
-      [*git, 'status', '--porcelain', '--untracked-files=no'],
-      capture_output=True,
-      text=True,
-      check=True,
-    ).stdout.strip()
-  except (OSError, subprocess.CalledProcessError):
-    return ''
-  return commit + ('+' if changed else '')

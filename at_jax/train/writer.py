@@ -1,5 +1,6 @@
 """Metrics of one run: JSON lines always, TensorBoard events beside them."""
 
+import contextlib
 import json
 import pathlib
 
@@ -29,9 +30,7 @@ class Writer:
     part.write_text(''.join(json.dumps(row) + '\n' for row in kept))
     part.replace(path)
     self._lines = path.open('a')
-    self._events = SummaryWriter(
-      str(folder), purge_step=step + 1 if step else None
-    )
+    self._events = SummaryWriter(str(folder), purge_step=step + 1)
 
   def write(self, step, row):
     """Appends {'step': step, **row} and hands it to the operating system."""
@@ -43,9 +42,11 @@ class Writer:
       self._events.add_scalar(name, value, step)
 
   def close(self):
-    if self._lines is not None:
-      self._lines.close()
-      self._events.close()
+    """Never raises: what could not be written has been said by `write`."""
+    for file in (self._lines, self._events):
+      with contextlib.suppress(OSError):
+        if file is not None:
+          file.close()
 
 
 def read_rows(path):

@@ -1,5 +1,7 @@
 """Small runs shared by the tests of training."""
 
+import contextlib
+
 import jax
 
 from at_jax.train.config import load_config, row_config, teacher_config
@@ -50,19 +52,20 @@ class Quiet(Console):
 
 
 class StopAt:
-  """Asks to stop once the training loop has asked `count` times."""
-
-  number = 15
+  """A StopFlag that is signalled once the loop has looked `count` times."""
 
   def __init__(self, count=None):
     self.count = count
 
+  def deferred(self):
+    return contextlib.nullcontext()
+
   @property
-  def requested(self):
+  def number(self):
     if self.count is None:
-      return False
+      return None
     self.count -= 1
-    return self.count < 0
+    return 15 if self.count < 0 else None
 
 
 def numbers(folder):

@@ -151,6 +151,34 @@ def test_all_checkpoints_damaged_starts_again(program, whole, tmp_path):
   assert_same(tmp_path, result, whole)
 
 
+def test_a_passing_read_error_is_no_damage(program, tmp_path, monkeypatch):
+  two_checkpoints(program, tmp_path)
+
+  def unreadable(self, *args, **kwargs):
+    raise OSError(errno.EMFILE, 'Too many open files')
+
+  monkeypatch.setattr('orbax.checkpoint.CheckpointManager.restore', unreadable)
+  with pytest.raises(OSError, match='Too many open files'):
+    run(program, tmp_path)
+  assert not (tmp_path / 'damaged').exists()
+  assert (tmp_path / 'checkpoints' / '6').exists()
+
+
+def test_another_teacher_in_the_middle_is_refused(program, tmp_path):
+  with pytest.raises(Stopped):
+    run(program, tmp_path, stop=StopAt(2))
+  with pytest.raises(ValueError, match="teacher's weights changed"):
+    train(
+      program,
+      seed=1,
+      folder=tmp_path,
+      title='run',
+      console=Quiet(),
+      stop=StopAt(),
+      teacher_hash='another',
+    )
+
+
 def test_a_half_written_checkpoint_is_ignored(program, whole, tmp_path):
   two_checkpoints(program, tmp_path)
   half = tmp_path / 'checkpoints' / '9.orbax-checkpoint-tmp'

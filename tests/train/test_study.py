@@ -1,9 +1,11 @@
 """Rows, seeds, teachers and workdirs."""
 
 import json
+import shutil
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 from helpers import Quiet, StopAt, numbers, one_device
@@ -15,8 +17,9 @@ from at_jax.train.checkpoint import read_json
 from at_jax.train.config import load_config
 from at_jax.train.stopping import Stopped
 from at_jax.train.study import run_study
-from at_jax.train.weights import load_weights
+from at_jax.train.weights import load_weights, save_weights
 from at_jax.train.workdir import Lock
+from configs import common
 
 SPEC = 'configs/digits_at.py:tiny,seeds=2,rows=alone+at'
 
@@ -89,7 +92,7 @@ def test_a_workdir_is_self_contained(done):
 def test_the_teacher_is_trained_once_beside_the_workdir(done):
   workdir, lines = done
   (teacher,) = read_json(workdir / 'teachers.json')
-  assert teacher['rows'] == ['at'] and teacher['label'] == 'WRN-16-2'
+  assert teacher['rows'] == ['at'] and teacher['label'] == 'WRN-10-2'
   folders = list((workdir.parent / 'teachers').iterdir())
   assert [f'../teachers/{f.name}' for f in folders] == [teacher['folder']]
   weights = load_weights(folders[0] / 'main' / 'seed0' / 'weights')
@@ -176,6 +179,90 @@ def test_other_data_are_refused(done, monkeypatch):
     (workdir / 'kept.json').rename(workdir / 'at' / 'seed0' / 'result.json')
 
 
+def changed(spec, rows, **fields):
+  """A config with other rows, each a mapping of dotted paths."""
+  config = load_config(spec).copy_and_resolve_references().unlock()
+  old = config.rows.to_dict()
+  config.rows = common.dotted({k: old[v] | more for k, v, more in rows})
+  config.baseline = ''
+  config.update(fields)
+  return config.lock()
+
+
+def test_a_teacher_inherits_from_the_row_it_teaches(tmp_path):
+  rows = [('short', 'kd', {'epochs': 1}), ('long', 'kd', {'epochs': 2})]
+  spec = 'configs/digits_at.py:tiny,seeds=1'
+  run(changed(spec, rows, seeds=1), tmp_path / 'both')
+  run(changed(spec, rows[1:], seeds=1), tmp_path / 'alone')
+  short, long = read_json(tmp_path / 'both' / 'teachers.json')
+  assert short['rows'] == ['short'] and long['rows'] == ['long']
+  assert short['hash'] != long['hash']
+  # A row's numbers do not depend on which rows stand beside it.
+  (only,) = read_json(tmp_path / 'alone' / 'teachers.json')
+  assert only['hash'] == long['hash']
+  folders = [tmp_path / w / 'long' / 'seed0' for w in ('both', 'alone')]
+  assert numbers(folders[0]) == numbers(folders[1])
+  # Rows of an earlier command keep their teacher and the baseline.
+  run(changed(spec, rows[:1], seeds=1), tmp_path / 'both')
+  assert len(read_json(tmp_path / 'both' / 'teachers.json')) == 2
+
+
+@pytest.mark.parametrize(
+  ('change', 'words'),
+  [
+    ({'epochs': 0}, 'epochs must be at least 1'),
+    ({'dtype': 'float16'}, "Unknown config.dtype 'float16'"),
+    ({'seeds': 3}, "Row 'x' sets 'seeds'"),
+    ({'teacher.weights': 'runs/x'}, 'names both'),
+    ({'teacher.overrides': {'epochs': 0}}, 'epochs must be at least 1'),
+    ({'teacher.overrides': {'data.size': 16}}, 'takes images of'),
+  ],
+)
+def test_rows_and_teachers_are_checked(tmp_path, change, words):
+  if 'teacher.overrides' in change:
+    overrides = common.dotted(change['teacher.overrides'])
+    change = {'teacher.overrides': overrides}
+  config = changed('configs/digits_at.py:tiny', [('x', 'kd', change)])
+  with pytest.raises(ValueError, match=words):
+    run(config, tmp_path / 'work')
+
+
+def test_a_changed_teacher_is_refused(done, tmp_path):
+  workdir, _ = done
+  (teacher,) = read_json(workdir / 'teachers.json')
+  folder = workdir / teacher['folder'] / 'main' / 'seed0' / 'weights'
+  shutil.copytree(folder, tmp_path / 'weights')
+  rows = [('at', 'at', {})]
+  spec = 'configs/digits_at.py:tiny'
+  named = {'teacher': dict(config='', weights=str(tmp_path / 'weights'))}
+  run(changed(spec, rows, seeds=1, **named), tmp_path / 'work')
+  # Another network of the same kind under the same name.
+  other = load_weights(folder)
+  shutil.rmtree(tmp_path / 'weights')
+  doubled = jax.tree.map(lambda x: 2 * x, other.variables)
+  save_weights(
+    tmp_path / 'weights',
+    network=other.network,
+    model=json.loads((folder / 'model.json').read_text())['model'],
+    variables=doubled,
+    class_names=other.class_names,
+  )
+  with pytest.raises(ValueError, match="teacher's weights changed"):
+    run(changed(spec, rows, seeds=2, **named), tmp_path / 'work')
+
+
+def test_evaluate_knows_the_row_it_measures(tmp_path):
+  rows = [
+    ('plain', 'alone', {}),
+    ('small', 'alone', {'data.size': 16, 'dtype': 'bfloat16'}),
+  ]
+  run(changed('configs/digits_at.py:tiny', rows, seeds=1), tmp_path / 'w')
+  for row in ('plain', 'small'):
+    result = read_json(tmp_path / 'w' / row / 'seed0' / 'result.json')
+    got = evaluate(tmp_path / 'w', row=row, mesh=one_device())
+    assert got['error'] == result['test_error']
+
+
 def test_two_processes_do_not_share_a_workdir(tmp_path):
   lock = Lock(tmp_path)
   with pytest.raises(BlockingIOError, match='Another process is training in'):
@@ -226,8 +313,6 @@ def test_evaluate_measures_what_training_reported(done):
 
 
 def test_evaluate_a_bare_weights_folder(done, tmp_path):
-  import shutil
-
   workdir, _ = done
   shutil.copytree(workdir / 'at' / 'seed0' / 'weights', tmp_path / 'bare')
   with pytest.raises(ValueError, match='--data=cifar10'):
@@ -260,8 +345,6 @@ def test_a_weights_folder_as_teacher(done, tmp_path):
 
 
 def test_damaged_weights_are_refused(done, tmp_path):
-  import shutil
-
   workdir, _ = done
   copy = tmp_path / 'weights'
   shutil.copytree(workdir / 'at' / 'seed0' / 'weights', copy)
