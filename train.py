@@ -37,7 +37,8 @@ _MULTIHOST = flags.DEFINE_string(
 
 
 def main(argv):
-  logging.set_verbosity(logging.ERROR)  # Orbax tells every step of its work
+  # Orbax tells every step of its work, and each error before we can.
+  logging.set_verbosity(logging.FATAL)
   if len(argv) > 1:
     sys.exit(
       f'Unknown argument {argv[1]!r}. Flags begin with --: --config=configs/'

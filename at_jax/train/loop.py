@@ -1,6 +1,5 @@
 """The training loop of one row and seed."""
 
-import json
 import math
 import pathlib
 import time
@@ -8,18 +7,13 @@ import time
 import jax
 import numpy as np
 
-from at_jax.train.checkpoint import Checkpoints, read_json, write_json
-from at_jax.train.mesh import (
-  describe_devices,
-  is_first_host,
-  largest,
-  wait_for_all,
-)
-from at_jax.train.program import model_arguments, student_variables
+from at_jax.train.checkpoint import Checkpoints, read_json
+from at_jax.train.finish import finish
+from at_jax.train.mesh import largest
+from at_jax.train.program import student_variables
 from at_jax.train.snapshot import save_snapshot
 from at_jax.train.stopping import Stopped
-from at_jax.train.versions import git_commit, versions
-from at_jax.train.weights import save_weights
+from at_jax.train.workdir import check_origin
 from at_jax.train.writer import Writer
 
 
@@ -57,19 +51,6 @@ def train(program, *, seed, folder, title, console, stop, teacher_hash=None):
     run.close()
 
 
-def check_origin(folder, before, now):
-  """Raises ValueError where a run's data or teacher are no longer the same."""
-  for name, what in (
-    ('data_fingerprint', 'data'),
-    ('teacher_hash', "teacher's weights"),
-  ):
-    if before[name] != now[name]:
-      raise ValueError(
-        f'The {what} changed since the run in {folder} ({before[name]}, now '
-        f'{now[name]}). Put the former back, or give another --workdir.'
-      )
-
-
 class _Run:
   """The loop's variables. `state` is always at `step`, a plain int.
 
@@ -105,9 +86,8 @@ class _Run:
     self.begin = self.saved = time.monotonic()
     self.clock, self.clock_step = None, self.step
     if self.step == 0:
-      if is_first_host():
-        (self.folder / 'attention.npz').unlink(missing_ok=True)
-      self.snapshot('before')
+      variables = student_variables(self.state)
+      save_snapshot(self.folder, 'before', self.program, variables)
 
   def steps(self):
     """From the present step to the last."""
@@ -191,11 +171,11 @@ class _Run:
     self.writer.write(self.step, {'epoch': epoch, **result.as_dict(split)})
     self.clock, self.clock_step = time.monotonic(), self.step
     row = self.last_row
+    rate = f', {self.rate:,.0f} images/s' if self.rate else ''
     self.console.epoch(
       f'{self.title}: epoch {epoch}/{config.epochs}, train loss '
       f'{row["loss"]:.3f}, train error {row["train_error"]:.2f} %, {split} '
-      f'error {result.error:.2f} %, lr {row["lr"]:g}, '
-      f'{self.rate:,.0f} images/s'
+      f'error {result.error:.2f} %, lr {row["lr"]:g}{rate}'
     )
 
   def save_if_due(self):
@@ -228,58 +208,27 @@ class _Run:
     return self.seconds + time.monotonic() - self.begin
 
   def finish(self):
-    """The last epoch on the full test set; writes weights and the result."""
-    program = self.program
+    """Saves the last step, measures it, and writes what others read."""
     self.save()
-    variables = student_variables(self.state)
-    evaluations = program.evaluate(self.state, 'test').as_dict('test')
-    if self.validated:
-      held_out = program.evaluate(self.state, 'validation')
-      evaluations |= held_out.as_dict('validation')
-    bad = [k for k, v in evaluations.items() if not math.isfinite(v)]
-    if bad:
-      raise FloatingPointError(
-        f'{self.title}: {", ".join(bad)} of the trained network not finite: '
-        'it diverged in its last step. Lower config.optimizer.lr.'
-      )
-    self.snapshot('after')
-    save_weights(
-      self.folder / 'weights',
-      network=program.network,
-      model=model_arguments(program.config, program.bench.dataset),
-      variables=variables,
-      class_names=program.bench.dataset.class_names,
+    result = finish(
+      self.program,
+      self.state,
+      self.folder,
+      {
+        'row': self.folder.parent.name,
+        'seed': self.seed,
+        'steps': self.step,
+        'epochs': self.program.config.epochs,
+        'seconds': round(self.elapsed(), 2),
+        'images_per_second': round(self.rate, 1) or None,
+        **self.origin,
+      },
     )
-    result = {
-      'row': self.folder.parent.name,
-      'seed': self.seed,
-      **evaluations,
-      'steps': self.step,
-      'epochs': program.config.epochs,
-      'seconds': round(self.elapsed(), 2),
-      'images_per_second': round(self.rate, 1) or None,
-      'parameters': sum(x.size for x in jax.tree.leaves(variables['params'])),
-      **self.origin,
-      'commit': git_commit(),
-      'versions': versions(),
-      'devices': describe_devices(),
-    }
-    if is_first_host():
-      write_json(self.folder / 'result.json', result)
-    wait_for_all('result')
     self.console.say(
       f'{self.title}: test error {result["test_error"]:.2f} % after '
       f'{result["epochs"]} epochs, {result["seconds"]:.0f} s'
     )
-    return json.loads(json.dumps(result))
-
-  def snapshot(self, when):
-    save_snapshot(
-      self.folder / 'attention.npz',
-      when,
-      self.program,
-      student_variables(self.state),
-    )
+    return result
 
   def close(self):
     self.console.stop()

@@ -16,20 +16,22 @@ from at_jax.train.program import group_maps
 COUNT = 4
 
 
-def save_snapshot(path, when, program, variables):
-  """Adds the student's maps under `when`; the teacher's too, at first.
+def save_snapshot(folder, when, program, variables):
+  """Writes the student's maps; 'before' begins the file, with the teacher's.
 
   Args:
-    path: of the npz file.
-    when: 'before' or 'after'.
+    folder: of the run.
+    when: 'before' or 'after' training.
     program: a `Program`.
     variables: of the student.
   """
-  path = pathlib.Path(path)
+  path = pathlib.Path(folder) / 'attention.npz'
   split = program.bench.dataset.test
   rows = one_per_class(split.labels, COUNT)
   images = split.images[rows]
-  arrays = dict(np.load(path)) if path.exists() else {}
+  arrays = {}
+  if when == 'after' and path.exists():
+    arrays = dict(np.load(path))
   if not arrays:
     arrays = {
       'images': images,

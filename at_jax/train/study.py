@@ -16,7 +16,7 @@ from at_jax.train.config import (
   row_names,
 )
 from at_jax.train.console import Console
-from at_jax.train.loop import check_origin, train
+from at_jax.train.loop import train
 from at_jax.train.mesh import data_mesh, describe_devices, is_first_host
 from at_jax.train.program import Bench, Program
 from at_jax.train.stopping import StopFlag
@@ -24,6 +24,7 @@ from at_jax.train.teacher import find_teacher, teacher_key
 from at_jax.train.versions import git_commit
 from at_jax.train.workdir import (
   Lock,
+  check_origin,
   check_workdir,
   claim_workdir,
 )

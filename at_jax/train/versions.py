@@ -20,20 +20,14 @@ def versions():
 @functools.cache
 def git_commit():
   """The short commit of the code, '+' where files differ; '' outside git."""
-  git = ['git', '-C', str(ROOT)]
   try:
-    commit = subprocess.run(
-      [*git, 'rev-parse', '--short', 'HEAD'],
-      capture_output=True,
-      text=True,
-      check=True,
-    ).stdout.strip()
-    changed = subprocess.run(
-      [*git, 'status', '--porcelain', '--untracked-files=no'],
-      capture_output=True,
-      text=True,
-      check=True,
-    ).stdout.strip()
+    changed = _git('status', '--porcelain', '--untracked-files=no')
+    return _git('rev-parse', '--short', 'HEAD') + ('+' if changed else '')
   except (OSError, subprocess.CalledProcessError):
     return ''
-  return commit + ('+' if changed else '')
+
+
+def _git(*arguments):
+  command = ['git', '-C', str(ROOT), *arguments]
+  done = subprocess.run(command, capture_output=True, text=True, check=True)
+  return done.stdout.strip()

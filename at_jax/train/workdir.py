@@ -99,3 +99,16 @@ def claim_workdir(folder, config, dataset, about):
         'devices': describe_devices(),
       },
     )
+
+
+def check_origin(folder, before, now):
+  """Raises ValueError where a run's data or teacher are no longer the same."""
+  for name, what in (
+    ('data_fingerprint', 'data'),
+    ('teacher_hash', "teacher's weights"),
+  ):
+    if before[name] != now[name]:
+      raise ValueError(
+        f'The {what} changed since the run in {folder} ({before[name]}, now '
+        f'{now[name]}). Put the former back, or give another --workdir.'
+      )

@@ -1,0 +1,64 @@
+"""What is left of a finished run: its result, weights and attention maps."""
+
+import json
+import math
+
+import jax
+
+from at_jax.train.checkpoint import write_json
+from at_jax.train.mesh import describe_devices, is_first_host, wait_for_all
+from at_jax.train.program import model_arguments, student_variables
+from at_jax.train.snapshot import save_snapshot
+from at_jax.train.versions import git_commit, versions
+from at_jax.train.weights import save_weights
+
+
+def finish(program, state, folder, about):
+  """Measures the last step on the full test set and writes everything.
+
+  `result.json` comes last: where it is, the rest is too.
+
+  Args:
+    program: a `Program`.
+    state: after the last step.
+    folder: of the run.
+    about: a dict for result.json, beside what is measured here.
+
+  Returns:
+    The result, as in result.json.
+
+  Raises:
+    FloatingPointError: the last step diverged.
+    OSError: a file cannot be written.
+  """
+  variables, dataset = student_variables(state), program.bench.dataset
+  measured = program.evaluate(state, 'test').as_dict('test')
+  if dataset.validation is not None:
+    held_out = program.evaluate(state, 'validation')
+    measured |= held_out.as_dict('validation')
+  bad = [name for name, value in measured.items() if not math.isfinite(value)]
+  if bad:
+    raise FloatingPointError(
+      f'{folder}: {", ".join(bad)} of the trained network not finite: it '
+      'diverged in its last step. Lower config.optimizer.lr.'
+    )
+  save_snapshot(folder, 'after', program, variables)
+  save_weights(
+    folder / 'weights',
+    network=program.network,
+    model=model_arguments(program.config, dataset),
+    variables=variables,
+    class_names=dataset.class_names,
+  )
+  result = {
+    **about,
+    **measured,
+    'parameters': sum(x.size for x in jax.tree.leaves(variables['params'])),
+    'commit': git_commit(),
+    'versions': versions(),
+    'devices': describe_devices(),
+  }
+  if is_first_host():
+    write_json(folder / 'result.json', result)
+  wait_for_all('result')
+  return json.loads(json.dumps(result))
