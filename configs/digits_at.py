@@ -3,7 +3,7 @@
 Rows: the student alone, with attention transfer, with knowledge distillation,
 with both. Embedded data, no download, under three minutes on two CPU cores.
   python train.py                                      # 5 seeds
-  python train.py --config=configs/digits_at.py:beta=200,rows=alone+at
+  python train.py --config=configs/digits_at.py:beta=50,rows=alone+at
   python train.py --config=configs/digits_at.py:tiny   # seconds
 """
 
@@ -18,7 +18,7 @@ def get_config(arg=None):
     depth=10,
     width=0.5,
     rows='',
-    beta=50.0,
+    beta=10.0,
     alpha=0.9,
     temperature=4.0,
     validation=0,

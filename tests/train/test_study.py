@@ -148,7 +148,7 @@ def test_another_config_in_the_workdir_is_refused(done):
     run(config.lock(), workdir)
   text = str(error.value)
   assert 'optimizer.lr: 0.1 in the workdir, 0.05 now' in text
-  assert 'rows.at.objective.terms.at.weight.value: 50.0' in text
+  assert 'rows.at.objective.terms.at.weight.value: 10.0' in text
   assert '--workdir' in text
   assert (workdir / 'config.json').read_text() == before
 
