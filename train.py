@@ -12,8 +12,14 @@ import re
 import sys
 import warnings
 
-from absl import app, flags, logging
-from ml_collections import config_flags
+try:
+  from absl import app, flags, logging
+  from ml_collections import config_flags
+except ModuleNotFoundError as missing:
+  sys.exit(
+    f'{missing}. Install what training needs: pip install -r requirements.txt '
+    '(and mind which python this is: .venv/bin/python?).'
+  )
 
 DEFAULT = pathlib.Path(__file__).resolve().parent / 'configs' / 'digits_at.py'
 ROOM = (

@@ -38,6 +38,10 @@ def check_range(name, value, low, high):
 def unknown(what, name, choices):
   """The text for a name that is not among `choices`: the nearest, and all."""
   choices = [str(choice) for choice in choices]
+  if not choices:
+    return (
+      f'Unknown {what} {name!r}: there are none. Set it in the config file.'
+    )
   near = difflib.get_close_matches(str(name), choices, n=1, cutoff=0.4)
   guess = f' Did you mean {near[0]!r}?' if near else ''
   return f'Unknown {what} {name!r}.{guess} There are: {", ".join(choices)}.'

@@ -120,9 +120,10 @@ def find_weights(folder, row='', seed=0):
     raise ValueError(unknown(f'row of {folder}', row, rows))
   run = folder / (row or rows[0]) / f'seed{seed}'
   if not (run / 'weights').exists():
+    seeds = sorted(path.parent.name for path in run.parent.glob('*/weights'))
     raise FileNotFoundError(
-      f'{run} has no weights yet: its run is not finished. Run the same '
-      'training command again to go on, or choose another --row or --seed.'
+      f'{run} has no weights: finished are {", ".join(seeds) or "none yet"}. '
+      'Run the training command (again) to go on, or choose another --seed.'
     )
   return run / 'weights', folder
 
@@ -159,7 +160,11 @@ def main(argv=None):
   parser.add_argument('--data', default='', help="default: the workdir's")
   parser.add_argument('--data_dir', default='', help='where its files are')
   parser.add_argument('--batch_size', type=int, default=500)
-  parser.add_argument('--split', default='test', help='test or validation')
+  parser.add_argument(
+    '--split',
+    default='test',
+    help='test, train, or validation where the workdir has one',
+  )
   args = vars(parser.parse_args(argv))
   try:
     result = evaluate(args.pop('workdir'), **args)

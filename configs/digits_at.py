@@ -27,6 +27,8 @@ def get_config(arg=None):
   )
   config = common.digits(arg)
   config.data.validation = arg.validation
+  if arg.tiny:
+    config.seeds = min(config.seeds, 2)
   config.model = common.wrn(arg)
   config.teacher.config = 'configs/wrn.py:depth=16;width=2;dataset=digits'
   if not arg.tiny:

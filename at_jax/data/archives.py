@@ -108,5 +108,5 @@ def not_found(title, looked_for, url, by_hand, error) -> FileNotFoundError:
     'and name the folder above it with --config.data.dir=…\n'
     f'  2. put {by_hand} by hand\n'
     '  3. use the embedded digits: --config=configs/digits_at.py, or '
-    '--config.data.name=digits'
+    'a dataset=digits argument: --config=configs/wrn.py:dataset=digits'
   )

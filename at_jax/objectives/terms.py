@@ -71,8 +71,8 @@ def at(forward, *, taps=(), form='code', kind='sum_pow', p=2.0, resize=''):
     )
   parts = {}
   for own, other in taps:
-    student = _endpoint(forward.student_ends, own, "student's")
-    teacher = _endpoint(forward.teacher_ends, other, "teacher's")
+    student = endpoint(forward.student_ends, own, "student's")
+    teacher = endpoint(forward.teacher_ends, other, "teacher's")
     if student.shape[1:3] != teacher.shape[1:3] and not resize:
       raise ValueError(
         f"Attention maps of different size: the student's {own!r} is "
@@ -91,7 +91,8 @@ def at(forward, *, taps=(), form='code', kind='sum_pow', p=2.0, resize=''):
   return sum(parts.values()), parts
 
 
-def _endpoint(endpoints, name, whose):
+def endpoint(endpoints, name, whose):
+  """An endpoint by name; ValueError with the nearest and all if it is not."""
   if name not in endpoints:
     raise ValueError(unknown(f'endpoint (the {whose})', name, endpoints))
   return endpoints[name]

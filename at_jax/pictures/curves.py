@@ -112,7 +112,10 @@ def _draw_errors(axes, rows, evaluated):
     train = over_seeds([thinned(pair) for pair in row['train']])
     axes.plot(*train[:2], ls='--', lw=1, alpha=0.8, **_look(i, len(train[0])))
     tested = over_seeds(row['evaluated'])
-    axes.plot(*tested[:2], lw=2.2, **_look(i, len(tested[0])))
+    look = _look(i, len(tested[0]))
+    if len(tested[0]) <= 30:  # few evaluations: show where they are
+      look |= dict(marker=look['marker'] or 'o', markevery=1)
+    axes.plot(*tested[:2], lw=2.2, **look)
     if sum(len(pair[0]) > 0 for pair in row['evaluated']) > 1:
       axes.fill_between(
         tested[0],

@@ -101,8 +101,9 @@ def check_config(config):
     _check_rows(config)
   if config.teacher.config and config.teacher.weights:
     raise ValueError(
-      'config.teacher names both a config and a weights folder; empty one: '
-      f'config={config.teacher.config!r}, weights={config.teacher.weights!r}.'
+      f'config.teacher names both a config, {config.teacher.config!r}, and a '
+      f'weights folder, {config.teacher.weights!r}: empty one, say with '
+      '--config.teacher.config='
     )
 
 

@@ -79,6 +79,8 @@ class _Run:
       self.state, meta = restored
       self.held, self.seconds = meta['held'], meta['seconds']
       check_origin(self.folder, meta['origin'], self.origin)
+    elif (self.folder / 'metrics.jsonl').exists():
+      self.console.say(f'{self.title}: no checkpoint yet, starting again')
     self.step = int(self.state.step)
     if self.step:
       self.console.say(f'{self.title}: resuming from step {self.step}')

@@ -49,6 +49,8 @@ def run_study(config, workdir, *, name, arguments='', console=None, mesh=None):
     check_config(config)
     session = _Session(console or Console(), mesh or data_mesh(), stop)
     session.hello(name, arguments, workdir)
+    if config.tiny:
+      session.console.say('tiny: this tests the path, its numbers mean nothing')
     _Study(config, workdir, name, arguments, session).run()
 
 

@@ -119,7 +119,7 @@ def test_absent_cifar_without_network_says_what_where_and_three_ways_out(
     'TFDS as array_record',
     'by hand',
     '--config=configs/digits_at.py',
-    '--config.data.name=digits',
+    'dataset=digits',
   ):
     assert text in str(caught.value)
   assert not list(tmp_path.iterdir())
