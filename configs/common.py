@@ -237,6 +237,25 @@ def digits(arg):
 DATASETS = ('cifar10', 'cifar100', 'mnist', 'digits')
 
 
+# Arguments of every config with a WRN student and a WRN teacher.
+PAIR = dict(
+  tiny=False,
+  seeds=1,
+  depth=16,
+  width=1.0,
+  dataset='cifar10',
+  teacher='configs/wrn.py:depth=16;width=2',
+)
+
+
+def taught_wrn(arg):
+  """The setup of a WRN student with a teacher, but for its objective."""
+  config = setup(arg)
+  config.model = wrn(arg)
+  config.teacher.config = arg.teacher
+  return config
+
+
 def paper(arg, defaults, error):
   """The paper's number, for its own settings only (any number of seeds)."""
   theirs = all(arg[k] == v for k, v in defaults.items() if k != 'seeds')

@@ -10,13 +10,7 @@ Ours: not yet measured.
 
 from configs import common
 
-DEFAULTS = dict(
-  tiny=False,
-  seeds=1,
-  depth=16,
-  width=1.0,
-  dataset='cifar10',
-  teacher='configs/wrn.py:depth=16;width=2',
+DEFAULTS = common.PAIR | dict(
   beta=1e3,
   decay='linear',
   alpha=0.9,
@@ -26,11 +20,9 @@ DEFAULTS = dict(
 
 def get_config(arg=None):
   arg = common.parse_arg(arg, **DEFAULTS)
-  config = common.setup(arg)
+  config = common.taught_wrn(arg)
   config.label = 'AT+KD'
   config.paper = common.paper(arg, DEFAULTS, 7.51)
-  config.model = common.wrn(arg)
-  config.teacher.config = arg.teacher
   config.objective = dict(
     name='transfer',
     terms=dict(

@@ -8,13 +8,7 @@ error, median of 5 (Table 1, row 2). Ours: not yet measured.
 
 from configs import common
 
-DEFAULTS = dict(
-  tiny=False,
-  seeds=1,
-  depth=16,
-  width=1.0,
-  dataset='cifar10',
-  teacher='configs/wrn.py:depth=16;width=2',
+DEFAULTS = common.PAIR | dict(
   alpha=0.9,
   temperature=4.0,
 )
@@ -22,11 +16,9 @@ DEFAULTS = dict(
 
 def get_config(arg=None):
   arg = common.parse_arg(arg, **DEFAULTS)
-  config = common.setup(arg)
+  config = common.taught_wrn(arg)
   config.label = 'KD'
   config.paper = common.paper(arg, DEFAULTS, 7.41)
-  config.model = common.wrn(arg)
-  config.teacher.config = arg.teacher
   config.objective = dict(
     name='transfer',
     terms=dict(
