@@ -257,3 +257,14 @@ def test_nan_is_not_hidden_as_a_dead_map():
   for form in ('code', 'paper'):
     distance = at_jax.at_distance(normal(1, (2, 3, 4, 5)), bad, form=form)
     assert np.isnan(distance[0]) and np.isfinite(distance[1])
+
+
+@pytest.mark.parametrize(
+  ('size', 'channels', 'want'),
+  [(32, 16, 1.7e-4), (16, 32, 3.5e-4), (8, 64, 7.0e-4)],
+)
+def test_independent_features_are_as_far_apart_as_known(size, channels, want):
+  student = normal(3, (32, size, size, channels))
+  teacher = normal(4, (32, size, size, 2 * channels))
+  got = at_jax.at_distance(student, teacher).mean()
+  np.testing.assert_allclose(got, want, rtol=0.05)

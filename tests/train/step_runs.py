@@ -17,7 +17,7 @@ from small_networks import (
 from at_jax.data.augment import augment, normalise
 from at_jax.data.in_memory import epoch_order
 from at_jax.objectives import make_objective
-from at_jax.train.mesh import data_mesh, put, replicated
+from at_jax.train.mesh import data_mesh, replicated
 from at_jax.train.optimizer import make_optimizer
 from at_jax.train.state import TrainState, init_state, named_key, step_key
 from at_jax.train.step import make_chunk, make_step
@@ -34,6 +34,13 @@ def terms(taps):
     ce=dict(weight=common.constant(0.1)),
     kd=dict(weight=common.constant(0.9), temperature=4.0),
     at=dict(weight=common.constant(10.0), taps=common.same(*taps)),
+  )
+
+
+def placer(mesh):
+  """Copies a tree onto all devices: steps donate what they are given."""
+  return functools.partial(
+    jax.device_put, device=replicated(mesh), may_alias=False
   )
 
 
@@ -67,7 +74,7 @@ class Setup:
       steps_per_epoch=STEPS,
       epochs=4,
     )
-    self.place = functools.partial(put, sharding=replicated(self.mesh))
+    self.place = placer(self.mesh)
     self.teacher_variables = self.place(variables_of(teacher, 7))
     self.split = self.place(random_split(COUNT))
     step = make_step(
@@ -191,7 +198,7 @@ class Recorder:
 def recorder(devices=1, data=DATA):
   """(seed, steps) -> what `Recorder` recorded in every step."""
   mesh = data_mesh(jax.devices()[:devices])
-  place = functools.partial(put, sharding=replicated(mesh))
+  place = placer(mesh)
   chunk = make_chunk(
     make_step(
       Recorder(),
