@@ -24,6 +24,15 @@ from at_jax.train.checkpoint import (
 )
 from at_jax.train.mesh import is_first_host, wait_for_all
 
+FIELDS = (
+  'model',
+  'label',
+  'input_shape',
+  'class_names',
+  'normalisation_shape',
+  'digest',
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
@@ -92,6 +101,12 @@ def load_weights(folder, *, dtype='float32'):
     raise FileNotFoundError(
       f'No weights folder at {folder}: it would hold model.json and arrays/. '
       'Every finished run writes one, <workdir>/<row>/seed<k>/weights.'
+    )
+  missing = [key for key in FIELDS if key not in about]
+  if missing:
+    raise ValueError(
+      f'{folder / "model.json"} lacks {", ".join(missing)}: it is damaged, or '
+      'of another version of at_jax. Train the weights again.'
     )
   model = create_model(**about['model'], dtype=jnp.dtype(dtype))
   network = Network(

@@ -349,6 +349,10 @@ def test_damaged_weights_are_refused(done, tmp_path):
   copy = tmp_path / 'weights'
   shutil.copytree(workdir / 'at' / 'seed0' / 'weights', copy)
   about = json.loads((copy / 'model.json').read_text())
+  less = {key: value for key, value in about.items() if key != 'digest'}
+  (copy / 'model.json').write_text(json.dumps(less))
+  with pytest.raises(ValueError, match='lacks digest'):
+    load_weights(copy)
   (copy / 'model.json').write_text(json.dumps(about | {'digest': 'x'}))
   with pytest.raises(ValueError, match='damaged'):
     load_weights(copy)
