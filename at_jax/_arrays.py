@@ -42,7 +42,7 @@ def unknown(what, name, choices):
     return (
       f'Unknown {what} {name!r}: there are none. Set it in the config file.'
     )
-  near = difflib.get_close_matches(str(name), choices, n=1, cutoff=0.4)
+  near = difflib.get_close_matches(str(name), choices, n=1, cutoff=0.5)
   guess = f' Did you mean {near[0]!r}?' if near else ''
   return f'Unknown {what} {name!r}.{guess} There are: {", ".join(choices)}.'
 

@@ -1,17 +1,13 @@
 """Every config's `:tiny` form runs: its runs, its table, its pictures."""
 
 import json
-import pathlib
-import sys
 
 import pytest
+from helpers import Quiet, one_device
 
 from at_jax import report
 from at_jax.train.config import ROOT, load_config, row_names
 from at_jax.train.study import run_study
-
-sys.path.insert(0, str(pathlib.Path(__file__).parent / 'train'))
-from helpers import Quiet, one_device  # noqa: E402
 
 NAMES = sorted(
   path.stem

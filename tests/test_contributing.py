@@ -1,19 +1,16 @@
 """The examples of CONTRIBUTING.md run as they stand there."""
 
 import re
-import sys
 
 import flax.linen as nn
 import jax.numpy as jnp
 import pytest
+from helpers import Quiet, numbers, one_device
 
 from at_jax import models
 from at_jax.objectives import terms
 from at_jax.train.config import ROOT, load_config
 from at_jax.train.study import run_study
-
-sys.path.insert(0, str(ROOT / 'tests' / 'train'))
-from helpers import Quiet, numbers, one_device  # noqa: E402
 
 
 class Small(nn.Module):

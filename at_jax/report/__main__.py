@@ -14,7 +14,7 @@ def main(arguments=None):
     formatter_class=argparse.RawDescriptionHelpFormatter,
   )
   parser.add_argument(
-    '--workdir', nargs='+', action='extend', required=True, metavar='FOLDER'
+    '--workdir', nargs='+', action='extend', default=[], metavar='FOLDER'
   )
   parser.add_argument(
     'more', nargs='*', metavar='FOLDER', help='further workdirs to join'
@@ -28,6 +28,8 @@ def main(arguments=None):
   flags = parser.parse_args(arguments)
   try:
     workdirs = flags.workdir + flags.more
+    if not workdirs:
+      raise ValueError('which workdir? --workdir=runs/digits_at')
     print(report.write_report(workdirs, flags.out, baseline=flags.baseline))
   except (OSError, ValueError) as error:
     print(f'at_jax.report: {" ".join(str(error).split())}', file=sys.stderr)
