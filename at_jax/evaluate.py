@@ -139,13 +139,9 @@ def _config(weights_folder, workdir):
 
 def _settings(name, network):
   height, _, channels = network.input_shape
-  settings = dict(
-    name=name, dir='', validation=0, train_examples=0, skip_damaged=False,
-    size=0, channels=0,
-  )  # fmt: skip
   if name == 'digits':
-    settings |= {'size': height, 'channels': channels}
-  return settings
+    return {'name': name, 'size': height, 'channels': channels}
+  return {'name': name}
 
 
 def main(argv=None):

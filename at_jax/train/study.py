@@ -97,7 +97,7 @@ class _Study:
     self.workdir = pathlib.Path(workdir).absolute()
     self.name, self.arguments = name, arguments
     self.say = session.console.say
-    self.teachers = {}  # key of a teacher -> _Teacher
+    self.teachers = {}  # row -> `Teacher` or None; equal ones are one object
 
   def beside(self, config, workdir, name):
     """Another study of the same session: a teacher's."""
@@ -138,10 +138,10 @@ class _Study:
       f'data {bench.dataset.name} from {bench.dataset.source.rstrip(".")}: '
       + ', '.join(f'{k} {len(v):,}' for k, v in bench.dataset.splits.items())
     )
-    programs = {}
+    programs, known = {}, {}
     for row in row_names(self.config):
       config = self.row_config(row)
-      teacher = self.teacher(config)
+      teacher = self.teachers[row] = self.teacher(config, known)
       programs[row] = Program(
         config, self.session.bench(config), teacher=teacher and teacher.network
       )
@@ -174,14 +174,14 @@ class _Study:
     if is_first_host():
       (self.workdir / 'parameters.txt').write_text('\n\n'.join(tables.values()))
 
-  def teacher(self, config):
-    """The `_Teacher` a row's config names, or None."""
+  def teacher(self, config, known):
+    """The `Teacher` a row's config names, or None; `known` are those by key."""
     if not (config.teacher.config or config.teacher.weights):
       return None
     key = teacher_key(config)
-    if key not in self.teachers:
-      self.teachers[key] = find_teacher(config, self)
-    return self.teachers[key]
+    if key not in known:
+      known[key] = find_teacher(config, self)
+    return known[key]
 
   def find_teachers(self, programs):
     """Trains or reads each teacher that a row asks, and hands it over."""
@@ -189,8 +189,7 @@ class _Study:
     for row, program in programs.items():
       if not program.needs_teacher:
         continue
-      teacher = self.teacher(program.config)
-      weights, about = teacher.get()
+      weights, about = self.teachers[row].get()
       program.set_teacher(weights.variables)
       about = found.setdefault(weights.digest, about | {'rows': []})
       about['rows'].append(row)
@@ -209,21 +208,23 @@ class _Study:
     if is_first_host():
       write_json(self.workdir / 'teachers.json', list(found.values()))
 
-  def teacher_hash(self, program):
+  def teacher_hash(self, program, row):
     """Digest of the weights that teach a row, or None."""
     if not program.needs_teacher:
       return None
-    return self.teacher(program.config).get()[0].digest
+    return self.teachers[row].get()[0].digest
 
   def check_finished(self, programs):
     """Finished seeds of a row must have had the same data and teacher."""
     for row, program in programs.items():
       now = {
         'data_fingerprint': program.bench.dataset.fingerprint,
-        'teacher_hash': self.teacher_hash(program),
+        'teacher_hash': self.teacher_hash(program, row),
       }
       for path in sorted((self.workdir / row).glob('seed*/result.json')):
-        check_origin(path.parent, read_json(path), now)
+        before = read_json(path)
+        if before is not None:  # a damaged one counts as missing, as elsewhere
+          check_origin(path.parent, before, now)
 
   def train(self, program, row, seed):
     label = program.config.label
@@ -235,7 +236,7 @@ class _Study:
       title=title,
       console=self.session.console,
       stop=self.session.stop,
-      teacher_hash=self.teacher_hash(program),
+      teacher_hash=self.teacher_hash(program, row),
     )
 
 

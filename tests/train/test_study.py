@@ -227,6 +227,31 @@ def test_rows_and_teachers_are_checked(tmp_path, change, words):
     run(config, tmp_path / 'work')
 
 
+def test_an_edit_of_the_teachers_config_waits_for_the_next_study(
+  tmp_path, monkeypatch
+):
+  """What teaches a row is decided once, however long the study runs."""
+  seen = []
+  real = study_module.teacher_key
+  monkeypatch.setattr(
+    study_module, 'teacher_key', lambda c: seen.append(1) or real(c)
+  )
+  spec = 'configs/digits_at.py:tiny,seeds=2,rows=at'
+  run(load_config(spec), tmp_path / 'work')
+  assert len(seen) == 1
+
+
+def test_a_damaged_result_counts_as_missing(done):
+  workdir, _ = done
+  path = workdir / 'at' / 'seed0' / 'result.json'
+  whole = path.read_text()
+  path.write_text(whole[:20])
+  run(with_seeds(2), workdir)
+  again, before = json.loads(path.read_text()), json.loads(whole)
+  assert again['test_error'] == before['test_error']
+  assert again['test_loss'] == before['test_loss']
+
+
 def test_a_changed_teacher_is_refused(done, tmp_path):
   workdir, _ = done
   (teacher,) = read_json(workdir / 'teachers.json')
