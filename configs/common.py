@@ -234,25 +234,35 @@ def digits(arg):
   return shrink(config, channels=1) if arg.tiny else config
 
 
+def stretch(config, epochs):
+  """Runs for `epochs`, with the learning rate drops moved in proportion."""
+  config.optimizer.drops = tuple(
+    1 + round((drop - 1) * epochs / config.epochs)
+    for drop in config.optimizer.drops
+  )
+  config.epochs = epochs
+
+
 DATASETS = ('cifar10', 'cifar100', 'mnist', 'digits')
 
 
-# Arguments of every config with a WRN student and a WRN teacher.
-PAIR = dict(
-  tiny=False,
-  seeds=1,
+# Arguments of every config of one network, and of one with a teacher.
+SETUP = dict(tiny=False, seeds=1, dataset='cifar10', epochs=200)
+PAIR = SETUP | dict(
   depth=16,
   width=1.0,
-  dataset='cifar10',
   teacher='configs/wrn.py:depth=16;width=2',
 )
 
 
-def taught_wrn(arg):
-  """The setup of a WRN student with a teacher, but for its objective."""
+def taught(arg, model):
+  """The setup of a student with a teacher, but for its objective."""
   config = setup(arg)
-  config.model = wrn(arg)
+  config.model = model
   config.teacher.config = arg.teacher
+  if arg.epochs != SETUP['epochs'] and not arg.tiny:
+    drops = config.optimizer.drops
+    config.teacher.overrides = dotted({'optimizer.drops': drops})
   return config
 
 
@@ -263,14 +273,15 @@ def paper(arg, defaults, error):
 
 
 def setup(arg):
-  """The setup for `arg.dataset`."""
-  if arg.dataset in ('cifar10', 'cifar100'):
-    return cifar(arg, arg.dataset)
+  """The setup for `arg.dataset`, with `arg.epochs` if there is one."""
+  if arg.dataset not in DATASETS:
+    raise ValueError(unknown('dataset', arg.dataset, DATASETS))
   if arg.dataset == 'digits':
-    return digits(arg)
-  if arg.dataset == 'mnist':
-    config = cifar(arg, 'mnist')
-    if not arg.tiny:
-      config.data.update(pad=2, flip=False, mean=(33.3,), std=(78.6,))
-    return config
-  raise ValueError(unknown('dataset', arg.dataset, DATASETS))
+    config = digits(arg)
+  else:
+    config = cifar(arg, arg.dataset)
+  if arg.dataset == 'mnist' and not arg.tiny:
+    config.data.update(pad=2, flip=False, mean=(33.3,), std=(78.6,))
+  if not arg.tiny:
+    stretch(config, arg.get('epochs', config.epochs))
+  return config

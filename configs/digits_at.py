@@ -7,7 +7,7 @@ with both. Embedded data, no download, under three minutes on two CPU cores.
   python train.py --config=configs/digits_at.py:tiny   # seconds
 """
 
-from configs import common
+from configs import common, methods
 
 
 def get_config(arg=None):
@@ -53,27 +53,14 @@ def get_config(arg=None):
 
 
 def _rows(arg):
-  hard = dict(ce=dict(weight=common.constant(1.0)))
-  soft = dict(
-    ce=dict(weight=common.constant(1 - arg.alpha)),
-    kd=dict(weight=common.constant(arg.alpha), temperature=arg.temperature),
-  )
-  at = dict(
-    form='code',
-    kind='sum_pow',
-    p=2.0,
-    resize='',
-    taps=common.same('group1', 'group2', 'group3'),
-  )
-  steady = at | dict(weight=common.constant(arg.beta))
-  falling = at | dict(weight=common.linear(arg.beta))
+  soft = dict(alpha=arg.alpha, temperature=arg.temperature)
   return {
-    'alone': _row('alone', hard),
-    'at': _row('AT', hard | dict(at=steady)),
-    'kd': _row('KD', soft),
-    'at_kd': _row('AT+KD', soft | dict(at=falling)),
+    'alone': _row('alone', methods.alone()),
+    'at': _row('AT', methods.at(arg.beta)),
+    'kd': _row('KD', methods.kd(**soft)),
+    'at_kd': _row('AT+KD', methods.at_kd(arg.beta, **soft)),
   }
 
 
-def _row(label, terms):
-  return {'label': label, 'objective': dict(name='transfer', terms=terms)}
+def _row(label, objective):
+  return {'label': label, 'objective': objective}

@@ -8,7 +8,7 @@ measured.
   python train.py --config=configs/wrn_at.py:tiny        # seconds, no files
 """
 
-from configs import common
+from configs import common, methods
 
 DEFAULTS = common.PAIR | dict(
   beta=1e3,
@@ -21,21 +21,14 @@ DEFAULTS = common.PAIR | dict(
 
 def get_config(arg=None):
   arg = common.parse_arg(arg, **DEFAULTS)
-  config = common.taught_wrn(arg)
+  config = common.taught(arg, common.wrn(arg))
   config.label = 'AT'
   config.paper = common.paper(arg, DEFAULTS, 7.93)
-  config.objective = dict(
-    name='transfer',
-    terms=dict(
-      ce=dict(weight=common.constant(1.0)),
-      at=dict(
-        weight=common.constant(arg.beta),
-        form=arg.form,
-        kind=arg.kind,
-        p=arg.p,
-        resize='',
-        taps=common.wrn_taps(arg, config.model.depth),
-      ),
-    ),
+  config.objective = methods.at(
+    arg.beta,
+    taps=common.wrn_taps(arg, config.model.depth),
+    form=arg.form,
+    kind=arg.kind,
+    p=arg.p,
   )
   return config

@@ -8,7 +8,7 @@ Ours: not yet measured.
   python train.py --config=configs/wrn_at_kd.py:tiny  # seconds, no files
 """
 
-from configs import common
+from configs import common, methods
 
 DEFAULTS = common.PAIR | dict(
   beta=1e3,
@@ -20,22 +20,10 @@ DEFAULTS = common.PAIR | dict(
 
 def get_config(arg=None):
   arg = common.parse_arg(arg, **DEFAULTS)
-  config = common.taught_wrn(arg)
+  config = common.taught(arg, common.wrn(arg))
   config.label = 'AT+KD'
   config.paper = common.paper(arg, DEFAULTS, 7.51)
-  config.objective = dict(
-    name='transfer',
-    terms=dict(
-      ce=dict(weight=common.constant(1 - arg.alpha)),
-      kd=dict(weight=common.constant(arg.alpha), temperature=arg.temperature),
-      at=dict(
-        weight=common.schedule(arg.decay)(arg.beta),
-        form='code',
-        kind='sum_pow',
-        p=2.0,
-        resize='',
-        taps=common.same('group1', 'group2', 'group3'),
-      ),
-    ),
+  config.objective = methods.at_kd(
+    arg.beta, decay=arg.decay, alpha=arg.alpha, temperature=arg.temperature
   )
   return config

@@ -6,7 +6,7 @@ error, median of 5 (Table 1, row 2). Ours: not yet measured.
   python train.py --config=configs/wrn_kd.py:tiny     # seconds, no files
 """
 
-from configs import common
+from configs import common, methods
 
 DEFAULTS = common.PAIR | dict(
   alpha=0.9,
@@ -16,14 +16,8 @@ DEFAULTS = common.PAIR | dict(
 
 def get_config(arg=None):
   arg = common.parse_arg(arg, **DEFAULTS)
-  config = common.taught_wrn(arg)
+  config = common.taught(arg, common.wrn(arg))
   config.label = 'KD'
   config.paper = common.paper(arg, DEFAULTS, 7.41)
-  config.objective = dict(
-    name='transfer',
-    terms=dict(
-      ce=dict(weight=common.constant(1 - arg.alpha)),
-      kd=dict(weight=common.constant(arg.alpha), temperature=arg.temperature),
-    ),
-  )
+  config.objective = methods.kd(arg.alpha, arg.temperature)
   return config

@@ -12,7 +12,7 @@ from at_jax.train.study import run_study
 NAMES = sorted(
   path.stem
   for path in (ROOT / 'configs').glob('*.py')
-  if path.stem not in ('__init__', 'common')
+  if path.stem not in ('__init__', 'common', 'methods')
 )
 
 

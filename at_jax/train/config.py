@@ -11,6 +11,7 @@ import ml_collections
 from at_jax._arrays import unknown
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+HELPERS = ('configs/common.py', 'configs/methods.py')
 
 # What a row says about itself besides what it changes.
 ROW_NOTES = ('label', 'paper')
@@ -67,7 +68,7 @@ def find_config(spec):
   if path is None:
     folder = ROOT / 'configs'
     known = [f'configs/{p.name}' for p in sorted(folder.glob('[a-z]*.py'))]
-    known = [p for p in known if p != 'configs/common.py']
+    known = [p for p in known if p not in HELPERS]
     raise FileNotFoundError(unknown('config', name, known))
   return path, arguments
 
