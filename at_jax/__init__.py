@@ -7,9 +7,11 @@ only; networks, data and training are imported by path (`at_jax.models`, ...).
 
 from at_jax.losses import kd_divergence as kd_divergence
 from at_jax.losses import kd_loss as kd_loss
+from at_jax.maps import activation_distance as activation_distance
 from at_jax.maps import at_distance as at_distance
 from at_jax.maps import attention_map as attention_map
 from at_jax.maps import map_distance as map_distance
 from at_jax.maps import normalize_map as normalize_map
+from at_jax.resize import max_pool_ceil as max_pool_ceil
 
 __version__ = '0.1.0'

@@ -1,4 +1,4 @@
-"""Activation-based attention: maps of features and distances between them.
+"""Activation-based attention: maps of features, distances between features.
 
 Source: Zagoruyko and Komodakis, Paying More Attention to Attention, ICLR 2017,
 https://arxiv.org/abs/1612.03928, section 3.1 (called "the paper" below).
@@ -137,20 +137,8 @@ def map_distance(student_map, teacher_map, *, form='code'):
     teacher_map,
     hint=" at_distance(..., resize='bilinear') interpolates the larger one.",
   )
-  if form not in FORMS:
-    raise ValueError(unknown('form of distance', form, FORMS))
-  student, teacher = map(
-    normalize_map, at_least_float32(student_map, teacher_map)
-  )
-  difference = student - teacher
-  if form == 'paper':
-    # A compiler may round the two sides of equal maps differently, and the
-    # norm, unlike its square, has a full-sized gradient for any difference.
-    noise = 16 * jnp.finfo(difference.dtype).eps
-    size = jnp.maximum(jnp.abs(student), jnp.abs(teacher))
-    equal = jnp.abs(difference) <= noise * size
-    return safe_norm(jnp.where(equal, 0.0, difference))
-  return jnp.mean(difference * difference, axis=-1)
+  rows = map(normalize_map, at_least_float32(student_map, teacher_map))
+  return _distance(*rows, form)
 
 
 def at_distance(
@@ -193,6 +181,66 @@ def at_distance(
     student_map = _bilinear(student_map, size)
     teacher_map = _bilinear(teacher_map, size)
   return map_distance(student_map, teacher_map, form=form)
+
+
+def activation_distance(student, teacher, *, form='code'):
+  """How far apart whole activations are: F-ActT, a FitNets-style baseline.
+
+  Each tensor is flattened over height, width and channels and divided by its
+  Euclidean norm per example, a = A / max(norm(A), 1e-12). With `code` this is
+  the mean over the H*W*C entries of (a_S - a_T)^2, with `paper` the norm of
+  a_S - a_T, as in `map_distance`. Signs count, and channels are paired one by
+  one: a student of another width goes through a trained 1x1 convolution first
+  (the training term `activation` owns one).
+
+  Source: the paper's section 4.1.2, which leaves open over which axes the norm
+  is taken.
+
+  Args:
+    student: activations, `[B, H, W, C]`, after any 1x1 regressor.
+    teacher: `[B, H, W, C]`. Its gradient is not stopped.
+    form: `code` or `paper`, see `map_distance`.
+
+  Returns:
+    Distances `[B]`, at least float32; `code` lies in [0, 4/(H*W*C)].
+
+  Raises:
+    ValueError: a rank other than 4, two shapes, an unknown form.
+
+  Example:
+    >>> import jax.numpy as jnp
+    >>> one = jnp.array([[[[3., 0.]]]])
+    >>> activation_distance(one, -2 * one).tolist()
+    [2.0]
+  """
+  check_rank('activation_distance', student, '[B, H, W, C]')
+  check_rank('activation_distance', teacher, '[B, H, W, C]')
+  check_same_shape(
+    'activation_distance',
+    student,
+    teacher,
+    hint=' A 1x1 regressor on the student makes channels agree.',
+  )
+  rows = [
+    l2_normalize(x.reshape(x.shape[0], -1), 1e-12)
+    for x in at_least_float32(student, teacher)
+  ]
+  return _distance(*rows, form)
+
+
+def _distance(student, teacher, form):
+  """Distance of rows that are normalised, by `form`."""
+  if form not in FORMS:
+    raise ValueError(unknown('form of distance', form, FORMS))
+  difference = student - teacher
+  if form == 'paper':
+    # A compiler may round the two sides of equal rows differently, and the
+    # norm, unlike its square, has a full-sized gradient for any difference.
+    noise = 16 * jnp.finfo(difference.dtype).eps
+    size = jnp.maximum(jnp.abs(student), jnp.abs(teacher))
+    equal = jnp.abs(difference) <= noise * size
+    return safe_norm(jnp.where(equal, 0.0, difference))
+  return jnp.mean(difference * difference, axis=-1)
 
 
 def _abs_power(x, p):

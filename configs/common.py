@@ -96,34 +96,6 @@ def same(*names):
   return tuple((name, name) for name in names)
 
 
-def wrn(arg):
-  """`config.model` of a WRN; the tiny form has one block in each group."""
-  depth = 10 if arg.tiny else arg.depth
-  return dict(name='wrn', depth=depth, width=arg.width)
-
-
-def wrn_taps(arg, depth):
-  """`arg.taps`: 'groups', or 'blocks' for every block of a WRN-`depth`.
-
-  Block k of the student is paired with block k of the teacher, which is the
-  same place only in networks of the same depth.
-  """
-  if arg.taps == 'groups':
-    return same('group1', 'group2', 'group3')
-  if arg.taps != 'blocks':
-    raise ValueError(unknown('taps', arg.taps, ('groups', 'blocks')))
-  if f'depth={arg.depth};' not in arg.teacher.partition(':')[2] + ';':
-    raise ValueError(
-      f'taps=blocks wants a teacher of the same depth, {arg.depth}, in '
-      f'teacher={arg.teacher!r}. Use taps=groups, or set '
-      '--config.objective.terms.at.taps pair by pair.'
-    )
-  count = (depth - 4) // 6
-  return same(
-    *(f'group{g}/block{b}' for g in (1, 2, 3) for b in range(1, count + 1))
-  )
-
-
 def dotted(changes):
   """A mapping whose keys may be dotted paths: {'model.width': 2}.
 
@@ -236,11 +208,15 @@ def digits(arg):
 
 def stretch(config, epochs):
   """Runs for `epochs`, with the learning rate drops moved in proportion."""
-  config.optimizer.drops = tuple(
+  if epochs == config.epochs:
+    return
+  drops = tuple(
     1 + round((drop - 1) * epochs / config.epochs)
     for drop in config.optimizer.drops
   )
-  config.epochs = epochs
+  config.epochs, config.optimizer.drops = epochs, drops
+  # A teacher inherits the epochs, but not the optimizer.
+  config.teacher.overrides = dotted({'optimizer.drops': drops})
 
 
 DATASETS = ('cifar10', 'cifar100', 'mnist', 'digits')
@@ -260,9 +236,6 @@ def taught(arg, model):
   config = setup(arg)
   config.model = model
   config.teacher.config = arg.teacher
-  if arg.epochs != SETUP['epochs'] and not arg.tiny:
-    drops = config.optimizer.drops
-    config.teacher.overrides = dotted({'optimizer.drops': drops})
   return config
 
 

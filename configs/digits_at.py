@@ -7,7 +7,7 @@ with both. Embedded data, no download, under three minutes on two CPU cores.
   python train.py --config=configs/digits_at.py:tiny   # seconds
 """
 
-from configs import common, methods
+from configs import common, methods, networks
 
 
 def get_config(arg=None):
@@ -29,7 +29,7 @@ def get_config(arg=None):
   config.data.validation = arg.validation
   if arg.tiny:
     config.seeds = min(config.seeds, 2)
-  config.model = common.wrn(arg)
+  config.model = networks.wrn(arg.depth, arg.width, tiny=arg.tiny)
   config.teacher.config = 'configs/wrn.py:depth=16;width=2;dataset=digits'
   if not arg.tiny:
     config.data.train_examples = 100

@@ -8,7 +8,7 @@ WRN-40-1 6.58 %, WRN-40-2 5.23 % (Table 1).
   python train.py --config=configs/wrn.py:tiny               # seconds, no files
 """
 
-from configs import common
+from configs import common, networks
 
 PAPER = {(16, 1): 8.77, (16, 2): 6.31, (40, 1): 6.58, (40, 2): 5.23}
 
@@ -16,9 +16,8 @@ PAPER = {(16, 1): 8.77, (16, 2): 6.31, (40, 1): 6.58, (40, 2): 5.23}
 def get_config(arg=None):
   arg = common.parse_arg(arg, **common.SETUP, depth=16, width=1.0)
   config = common.setup(arg)
-  config.model = common.wrn(arg)
+  config.model = networks.wrn(arg.depth, arg.width, tiny=arg.tiny)
   config.label = f'WRN-{config.model.depth}-{config.model.width:g}'
-  theirs = (arg.dataset, arg.epochs) == ('cifar10', 200)
-  if theirs and not arg.tiny:
-    config.paper = PAPER.get((arg.depth, arg.width), 0.0)
+  error = PAPER.get((arg.depth, arg.width), 0.0)
+  config.paper = common.paper(arg, common.SETUP, error)
   return config

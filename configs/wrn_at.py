@@ -8,7 +8,7 @@ measured.
   python train.py --config=configs/wrn_at.py:tiny        # seconds, no files
 """
 
-from configs import common, methods
+from configs import common, methods, networks
 
 DEFAULTS = common.PAIR | dict(
   beta=1e3,
@@ -21,12 +21,12 @@ DEFAULTS = common.PAIR | dict(
 
 def get_config(arg=None):
   arg = common.parse_arg(arg, **DEFAULTS)
-  config = common.taught(arg, common.wrn(arg))
+  config = common.taught(arg, networks.wrn(arg.depth, arg.width, tiny=arg.tiny))
   config.label = 'AT'
   config.paper = common.paper(arg, DEFAULTS, 7.93)
   config.objective = methods.at(
     arg.beta,
-    taps=common.wrn_taps(arg, config.model.depth),
+    taps=networks.wrn_taps(arg, config.model.depth),
     form=arg.form,
     kind=arg.kind,
     p=arg.p,

@@ -8,7 +8,7 @@ Ours: not yet measured.
   python train.py --config=configs/wrn_at_kd.py:tiny  # seconds, no files
 """
 
-from configs import common, methods
+from configs import common, methods, networks
 
 DEFAULTS = common.PAIR | dict(
   beta=1e3,
@@ -20,7 +20,7 @@ DEFAULTS = common.PAIR | dict(
 
 def get_config(arg=None):
   arg = common.parse_arg(arg, **DEFAULTS)
-  config = common.taught(arg, common.wrn(arg))
+  config = common.taught(arg, networks.wrn(arg.depth, arg.width, tiny=arg.tiny))
   config.label = 'AT+KD'
   config.paper = common.paper(arg, DEFAULTS, 7.51)
   config.objective = methods.at_kd(

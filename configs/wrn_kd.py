@@ -6,7 +6,7 @@ error, median of 5 (Table 1, row 2). Ours: not yet measured.
   python train.py --config=configs/wrn_kd.py:tiny     # seconds, no files
 """
 
-from configs import common, methods
+from configs import common, methods, networks
 
 DEFAULTS = common.PAIR | dict(
   alpha=0.9,
@@ -16,7 +16,7 @@ DEFAULTS = common.PAIR | dict(
 
 def get_config(arg=None):
   arg = common.parse_arg(arg, **DEFAULTS)
-  config = common.taught(arg, common.wrn(arg))
+  config = common.taught(arg, networks.wrn(arg.depth, arg.width, tiny=arg.tiny))
   config.label = 'KD'
   config.paper = common.paper(arg, DEFAULTS, 7.41)
   config.objective = methods.kd(arg.alpha, arg.temperature)

@@ -6,13 +6,13 @@ import pytest
 from helpers import Quiet, one_device
 
 from at_jax import report
-from at_jax.train.config import ROOT, load_config, row_names
+from at_jax.train.config import HELPERS, ROOT, load_config, row_names
 from at_jax.train.study import run_study
 
 NAMES = sorted(
   path.stem
-  for path in (ROOT / 'configs').glob('*.py')
-  if path.stem not in ('__init__', 'common', 'methods')
+  for path in (ROOT / 'configs').glob('[a-z]*.py')
+  if f'configs/{path.name}' not in HELPERS
 )
 
 

@@ -3,7 +3,7 @@
 import ml_collections
 import pytest
 
-from configs import common
+from configs import common, networks
 
 DEFAULTS = dict(tiny=False, seeds=1, width=1.0, teacher='configs/wrn.py', p=2.0)
 
@@ -116,19 +116,19 @@ def taps_arg(taps, depth, teacher=None):
 def test_taps():
   assert common.same('a', 'b') == (('a', 'a'), ('b', 'b'))
   groups = common.same('group1', 'group2', 'group3')
-  assert common.wrn_taps(taps_arg('groups', 40), 40) == groups
-  assert common.wrn_taps(taps_arg('blocks', 16), 16) == common.same(
+  assert networks.wrn_taps(taps_arg('groups', 40), 40) == groups
+  assert networks.wrn_taps(taps_arg('blocks', 16), 16) == common.same(
     'group1/block1', 'group1/block2', 'group2/block1',
     'group2/block2', 'group3/block1', 'group3/block2',
   )  # fmt: skip
   with pytest.raises(ValueError, match="Did you mean 'blocks'"):
-    common.wrn_taps(taps_arg('block', 16), 16)
+    networks.wrn_taps(taps_arg('block', 16), 16)
 
 
 @pytest.mark.parametrize('teacher', ['x.py:depth=40;width=2', 'x.py', ''])
 def test_blocks_want_a_teacher_of_the_same_depth(teacher):
   with pytest.raises(ValueError, match='same depth, 16'):
-    common.wrn_taps(taps_arg('blocks', 16, teacher), 16)
+    networks.wrn_taps(taps_arg('blocks', 16, teacher), 16)
 
 
 def test_dotted_keeps_paths_and_their_order():

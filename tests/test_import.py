@@ -16,10 +16,12 @@ SIGNATURES = {
   'normalize_map': '(maps, *, eps=1e-12)',
   'map_distance': '(student_map, teacher_map, *, form=code)',
   'at_distance': '(student, teacher, *, form=code, kind=sum_pow, p=2)',
+  'activation_distance': '(student, teacher, *, form=code)',
   'kd_divergence': '(student_logits, teacher_logits, *, temperature=4.0)',
   'kd_loss': (
     '(student_logits, teacher_logits, labels, *, temperature=4.0, alpha=0.9)'
   ),
+  'max_pool_ceil': '(x)',
 }
 HEAVY = 'tensorflow torch orbax grain tensorflow_datasets clu flax'.split()
 

@@ -11,10 +11,14 @@ arrays, documented in the class. XLA drops the ones that nobody reads.
 import dataclasses
 
 from at_jax._arrays import unknown
+from at_jax.models.cifar_resnet import CifarResNet
+from at_jax.models.nin import NIN
 from at_jax.models.wrn import WRN
 
 MODELS = {
   'wrn': WRN,
+  'nin': NIN,
+  'cifar_resnet': CifarResNet,
 }
 
 
@@ -23,7 +27,8 @@ def create_model(name, **kwargs):
 
   Args:
     name: a key of `MODELS`.
-    **kwargs: the fields of its class; all take `num_classes` and `dtype`.
+    **kwargs: the fields of its class; all take `num_classes` and `dtype`. Lists
+      become tuples: JSON knows lists only, and a module must be hashable.
 
   Returns:
     A `flax.linen` module.
@@ -42,4 +47,10 @@ def create_model(name, **kwargs):
   for key in kwargs:
     if key not in fields:
       raise ValueError(unknown(f'argument of model {name!r}', key, fields))
-  return model(**kwargs)
+  return model(**{key: _tuples(value) for key, value in kwargs.items()})
+
+
+def _tuples(value):
+  if isinstance(value, (list, tuple)):
+    return tuple(_tuples(item) for item in value)
+  return value

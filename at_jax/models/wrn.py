@@ -12,34 +12,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from at_jax._arrays import check_rank
-
-kaiming_normal = nn.initializers.variance_scaling(2.0, 'fan_in', 'normal')
-
-
-def conv(features, kernel, stride, **kwargs):
-  """A convolution without bias, padded as PyTorch pads.
-
-  `SAME` would pad a strided convolution on the other side.
-  """
-  return nn.Conv(
-    features,
-    (kernel, kernel),
-    strides=stride,
-    padding=kernel // 2,
-    use_bias=False,
-    kernel_init=kaiming_normal,
-    **kwargs,
-  )
-
-
-# PyTorch's momentum 0.1 is 0.9 here. Scales begin uniform in [0, 1), as in the
-# authors' code, not at 1.
-batch_norm = functools.partial(
-  nn.BatchNorm,
-  momentum=0.9,
-  epsilon=1e-5,
-  scale_init=nn.initializers.uniform(1.0),
-)
+from at_jax.models.layers import batch_norm, conv, head
 
 
 class Block(nn.Module):
@@ -118,10 +91,5 @@ class WRN(nn.Module):
       x
     )
     x = jnp.mean(nn.relu(x), axis=(1, 2))
-    logits = nn.Dense(
-      self.num_classes,
-      kernel_init=kaiming_normal,
-      dtype=self.dtype,
-      name='head',
-    )(x)
+    logits = head(self.num_classes, dtype=self.dtype)(x)
     return logits, endpoints

@@ -8,13 +8,16 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
-from at_jax._arrays import unknown
+from at_jax._arrays import at_least_float32
 from at_jax.losses import cross_entropy, kd_divergence
-from at_jax.maps import at_distance
+from at_jax.maps import activation_distance, at_distance
+from at_jax.objectives.taps import check_sizes, pair_endpoints
 
 
+@jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Forward:
   """What both networks made of one batch, for the terms to read."""
@@ -24,12 +27,24 @@ class Forward:
   student_ends: dict[str, Any]
   teacher_logits: Any = None
   teacher_ends: dict[str, Any] = dataclasses.field(default_factory=dict)
+  # Of the term that reads this, as its `init` made them; trained along.
+  parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
 class Term:
+  """A term and what it needs.
+
+  Attributes:
+    function: `(forward, **settings) -> (value, parts)`.
+    needs_teacher: whether it reads the teacher's side of `forward`.
+    init: `(key, forward, **settings) -> parameters` of its own, where it has
+      any; `forward` then holds shapes, not arrays.
+  """
+
   function: Callable
   needs_teacher: bool
+  init: Callable | None = None
 
 
 def ce(forward):
@@ -64,46 +79,64 @@ def at(forward, *, taps=(), form='code', kind='sum_pow', p=2.0, resize=''):
     p: likewise.
     resize: likewise.
   """
-  if not taps:
-    raise ValueError(
-      "The term at has no taps: name pairs of endpoints, common.same('group1', "
-      "'group2', 'group3')."
-    )
   parts = {}
-  for own, other in taps:
-    student = endpoint(forward.student_ends, own, "student's")
-    teacher = endpoint(forward.teacher_ends, other, "teacher's")
-    if student.shape[1:3] != teacher.shape[1:3] and not resize:
-      raise ValueError(
-        f"Attention maps of different size: the student's {own!r} is "
-        f"{_size(student)}, the teacher's {other!r} {_size(teacher)}. Pair "
-        "endpoints of one size, or set resize='bilinear' in the term at."
-      )
+  pairs = pair_endpoints('at', forward, taps)
+  if not resize:
+    check_sizes(pairs, "set resize='bilinear' in the term at")
+  for name, (student, teacher) in pairs.items():
     distance = at_distance(
       student, teacher, form=form, kind=kind, p=p, resize=resize
     )
-    name = own if own == other else f'{own}~{other}'
-    if name in parts:
-      raise ValueError(
-        f'The term at has the tap {name!r} twice: raise its weight instead.'
-      )
     parts[name] = jnp.mean(distance)
   return sum(parts.values()), parts
 
 
-def endpoint(endpoints, name, whose):
-  """An endpoint by name; ValueError with the nearest and all if it is not."""
-  if name not in endpoints:
-    raise ValueError(unknown(f'endpoint (the {whose})', name, endpoints))
-  return endpoints[name]
+def activation(forward, *, taps=(), form='code'):
+  """Transfer of whole activations (F-ActT), summed over pairs of endpoints.
+
+  Where a pair differs in channels, the student's side goes through a 1x1
+  convolution without bias, trained along with the student and not part of it.
+
+  Args:
+    forward: a `Forward`.
+    taps: pairs (student's endpoint, teacher's endpoint).
+    form: see `at_jax.activation_distance`.
+  """
+  parts = {}
+  pairs = pair_endpoints('activation', forward, taps)
+  check_sizes(pairs, "use the term at with resize='bilinear'")
+  for name, (student, teacher) in pairs.items():
+    if student.shape[-1] != teacher.shape[-1]:
+      (student,) = at_least_float32(student)
+      kernel = forward.parameters[_parameter(name)]
+      student = jnp.einsum(
+        'bhwc,cd->bhwd', student, kernel, precision='highest'
+      )
+    parts[name] = jnp.mean(activation_distance(student, teacher, form=form))
+  return sum(parts.values()), parts
 
 
-def _size(array):
-  return f'{array.shape[1]}x{array.shape[2]}'
+def regressors(key, forward, *, taps=(), form='code'):
+  """Kernels `[C_S, C_T]` of the 1x1 convolutions of the term `activation`."""
+  del form
+  kernels = {}
+  pairs = pair_endpoints('activation', forward, taps)
+  for index, (name, pair) in enumerate(pairs.items()):
+    channels = tuple(side.shape[-1] for side in pair)
+    if channels[0] != channels[1]:
+      kernels[_parameter(name)] = jax.nn.initializers.he_normal()(
+        jax.random.fold_in(key, index), channels
+      )
+  return kernels
+
+
+def _parameter(name):
+  return name.replace('/', '_')  # parameters are files of a checkpoint
 
 
 TERMS = {
   'ce': Term(ce, needs_teacher=False),
   'kd': Term(kd, needs_teacher=True),
   'at': Term(at, needs_teacher=True),
+  'activation': Term(activation, needs_teacher=True, init=regressors),
 }

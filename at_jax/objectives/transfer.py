@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import zlib
 from typing import Any
 
 import jax
@@ -70,9 +71,13 @@ class Transfer:
   epochs: int
 
   def init(self, key):
-    """Parameters of the objective's own: none."""
-    del key
-    return {}
+    """Parameters of the terms' own, by term; most have none."""
+    own = {}
+    for name, settings in self.terms.items():
+      if TERMS[name].init:
+        term_key = jax.random.fold_in(key, zlib.crc32(name.encode()))
+        own[name] = TERMS[name].init(term_key, self._shapes(), **settings)
+    return {name: parameters for name, parameters in own.items() if parameters}
 
   def loss(self, params, batch_stats, teacher_variables, batch, key, step):
     """One batch's loss, new batch statistics and metrics; see the package."""
@@ -88,7 +93,7 @@ class Transfer:
         teacher_variables, self.teacher.images_from(images, self.student)
       )
       forward = Forward(labels, logits, ends, *jax.lax.stop_gradient(outputs))
-    total, metrics = self._sum(forward, step)
+    total, metrics = self._sum(forward, params['objective'], step)
     wrong = jnp.argmax(logits, axis=-1) != labels
     metrics = {
       'loss': total,
@@ -99,18 +104,20 @@ class Transfer:
 
   def check(self):
     """Traces the terms on shapes alone: what does not fit is said at once."""
+    own = jax.eval_shape(self.init, jax.random.key(0))
+    jax.eval_shape(self._sum, self._shapes(), own, jnp.zeros(()))
+
+  def _shapes(self):
+    """A `Forward` of shapes."""
     logits, ends = self.student.shapes()
     labels = jax.ShapeDtypeStruct(logits.shape[:1], jnp.int32)
-    outputs = self.teacher.shapes() if self.teacher else (None, {})
+    outputs = self.teacher.shapes() if self.teacher else ()
+    return Forward(labels, logits, ends, *outputs)
 
-    def terms(labels, logits, ends, outputs):
-      return self._sum(Forward(labels, logits, ends, *outputs), jnp.zeros(()))
-
-    jax.eval_shape(terms, labels, logits, ends, outputs)
-
-  def _sum(self, forward, step):
+  def _sum(self, forward, own, step):
     total, metrics = jnp.zeros(()), {}
     for name, settings in self.terms.items():
+      forward = dataclasses.replace(forward, parameters=own.get(name, {}))
       value, parts = TERMS[name].function(forward, **settings)
       weight = weight_at(
         self.weights[name],

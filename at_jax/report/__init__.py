@@ -43,7 +43,7 @@ def write_report(workdirs, out=None, *, baseline=None):
     raise ValueError('A report needs at least one workdir, got none.')
   studies = [read.read_study(folder) for folder in reversed(unique.values())]
   study = join.join(studies)
-  study.baseline = _baseline(study, baseline)
+  _set_baseline(study, baseline)
   out = pathlib.Path(out or studies[0].folder)
   out.mkdir(parents=True, exist_ok=True)
   rows = table.summarise(study)
@@ -52,18 +52,23 @@ def write_report(workdirs, out=None, *, baseline=None):
   shown = pictures.draw_attention(study, out / 'attention.png')
   files.write_text(out / 'result.json', _result(study, studies, rows))
   files.write_text(
-    out / 'report.md', page.page(study, studies, text, measured, shown)
+    out / 'report.md',
+    page.page(study, studies, text, table.speed(rows), measured, shown),
   )
   return text
 
 
-def _baseline(study, wanted):
+def _set_baseline(study, wanted):
+  """`wanted` is the baseline of every row; None leaves the config's."""
   if wanted is None:
-    return study.baseline if study.baseline in study.rows else ''
-  for key, row in study.rows.items():
-    if wanted in (key, row.label):
-      return key
-  raise ValueError(f'No row {wanted!r}; the rows are {sorted(study.rows)}.')
+    study.baseline = study.baseline if study.baseline in study.rows else ''
+    return
+  names = [key for key, r in study.rows.items() if wanted in (key, r.label)]
+  if not names:
+    raise ValueError(f'No row {wanted!r}; the rows are {sorted(study.rows)}.')
+  study.baseline = names[0]
+  for row in study.rows.values():
+    row.baseline = ''
 
 
 def _result(study, studies, rows):

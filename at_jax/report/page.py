@@ -10,13 +10,14 @@ PROTOCOL = (
 )
 
 
-def page(study, studies, table, measured, shown):
+def page(study, studies, table, speed, measured, shown):
   """The text of report.md.
 
   Args:
     study: a `read.Study`, joined from `studies`.
     studies: the list of workdirs read.
     table: the Markdown table.
+    speed: the Markdown table of what training took.
     measured: what the bold curves were measured on.
     shown: sentences on attention.png; None where there is none.
 
@@ -39,6 +40,11 @@ def page(study, studies, table, measured, shown):
     'bands reach from the least to the largest.',
     '## Attention',
     _attention_text(shown),
+    '## Speed',
+    speed,
+    'Images/s: median over the rows of metrics.jsonl, without compiling and '
+    'evaluating. Peak memory: of the fullest device, on a CPU of the process, '
+    'from its start to the end of the run.',
     '## Run it again',
     _again_text(studies),
   ]

@@ -11,7 +11,7 @@ from typing import Any
 
 from at_jax.report import teachers
 from at_jax.report.files import is_number, read_json, read_metrics
-from at_jax.train.config import HARMLESS, flatten
+from at_jax.train.config import HARMLESS, ROW_NOTES, flatten
 
 # Fields of a config that differ between rows of one table, or do not matter.
 # Rows of two workdirs are one row only where all others agree.
@@ -39,10 +39,16 @@ class Run:
 
 @dataclasses.dataclass
 class Row:
-  """One row of the table; `settings` is what makes two rows the same."""
+  """One row of the table.
+
+  Attributes:
+    baseline: the row it is compared with, '' for the study's.
+    settings: what makes two rows the same.
+  """
 
   key: str
   label: str
+  baseline: str
   paper: float
   epochs: float | None
   settings: dict[str, Any]
@@ -154,12 +160,11 @@ def _read_row(study, key, entry):
   plain = not config.get('rows')
   label = (config if plain else entry).get('label')
   settings = {k: v for k, v in flatten(config).items() if not _is_apart(k)}
-  settings['row'] = {
-    k: v for k, v in entry.items() if k not in ('label', 'paper')
-  }
+  settings['row'] = {k: v for k, v in entry.items() if k not in ROW_NOTES}
   row = Row(
     key=key,
     label=str(label or (study.name.split(':')[0] if plain else key)),
+    baseline=str(entry.get('baseline') or ''),
     paper=float((config if plain else entry).get('paper') or 0),
     epochs=entry.get('epochs', config.get('epochs')),
     settings=settings,

@@ -18,15 +18,16 @@ def summarise(study):
     A dict from a row's key to a dict: `label`, `errors` by seed (test error
     in % at the last epoch), `n`, `median`, `mean`, `sd` (ddof 1; null for
     n < 2), `difference` to the baseline (null without one), `paper`,
-    `seconds` (median of a run), `parameters`, `planned` (runs), `status`.
+    medians over runs `seconds`, `images_per_second` (median over a run),
+    `peak_memory_mb` and `parameters`, `planned` (runs), `status`.
   """
   errors = {key: _errors(row) for key, row in study.rows.items()}
-  base = errors.get(study.baseline)
   rows = {}
   for key, row in study.rows.items():
     difference = None
-    if base is not None and key != study.baseline:
-      difference = paired(errors[key], base) | dict(to=study.baseline)
+    to = row.baseline or study.baseline
+    if to in errors and to != key:
+      difference = paired(errors[key], errors[to]) | dict(to=to)
     rows[key] = dict(
       label=row.label,
       errors={str(seed): error for seed, error in errors[key].items()},
@@ -34,6 +35,8 @@ def summarise(study):
       difference=difference,
       paper=row.paper or None,
       seconds=_median_of(row, 'seconds'),
+      images_per_second=_rate(row),
+      peak_memory_mb=_median_of(row, 'peak_memory_mb'),
       parameters=_median_of(row, 'parameters'),
       planned=len(row.seeds),
       status=status(row),
@@ -91,10 +94,14 @@ def table(study, rows):
   Returns:
     Its text, without a newline at the end.
   """
-  base = rows.get(study.baseline)
+  bases = {
+    row['difference']['to'] for row in rows.values() if row['difference']
+  }
   paper = any(row['paper'] for row in rows.values())
   head = ['', 'test error %, median', 'mean ± sd', 'n']
-  head += [f'difference to {base["label"]}, paired by seed'] if base else []
+  if bases:
+    base = rows[min(bases)]['label'] if len(bases) == 1 else '(row)'
+    head += [f'difference to {base}, paired by seed']
   head += ['paper'] if paper else []
   head += ['time per run']
   lines, above = [head], _teacher_lines(study, rows, len(head))
@@ -104,13 +111,31 @@ def table(study, rows):
       f'{row["label"]} ({row["status"]})' if row['status'] else row['label']
     ]
     line += [_number(row['median']), _mean(row), str(row['n'])]
-    if base:
-      line += [
-        NONE if key == study.baseline else _difference(row['difference'])
-      ]
+    if bases:
+      line += [_difference(rows, row['difference'], named=len(bases) > 1)]
     if paper:
       line += [f'{row["paper"]:.2f}' if row['paper'] else NONE]
     lines += [[*line, duration(row['seconds'])]]
+  return _markdown(lines)
+
+
+def speed(rows):
+  """The Markdown table of what training took.
+
+  Args:
+    rows: what `summarise` returned.
+  """
+  lines = [['', 'images/s', 'peak memory', 'time per run']]
+  for row in rows.values():
+    rate, memory = row['images_per_second'], row['peak_memory_mb']
+    lines.append(
+      [
+        row['label'],
+        UNKNOWN if rate is None else f'{rate:,.0f}',
+        UNKNOWN if memory is None else f'{memory:,.0f} MB',
+        duration(row['seconds']),
+      ]
+    )
   return _markdown(lines)
 
 
@@ -139,6 +164,13 @@ def _median_of(row, name):
   values = [run.result.get(name) for run in row.runs.values() if run.result]
   values = [value for value in values if isinstance(value, int | float)]
   return statistics.median(values) if values else None
+
+
+def _rate(row):
+  """Images per second in training: compiling and evaluating left out."""
+  found = (run.series.get('images_per_second') for run in row.runs.values())
+  rates = [statistics.median(values) for _, values in filter(None, found)]
+  return statistics.median(rates) if rates else None
 
 
 def _teacher_lines(study, rows, width):
@@ -181,11 +213,14 @@ def _mean(row):
   return UNKNOWN if row['mean'] is None else f'{row["mean"]:.2f} ± {sd}'
 
 
-def _difference(stats):
+def _difference(rows, stats, *, named):
+  if not stats:
+    return NONE
+  to = f' ({rows[stats["to"]]["label"]})' if named else ''
   if not stats['n']:
-    return UNKNOWN
+    return UNKNOWN + to
   sd = NONE if stats['sd'] is None else f'{stats["sd"]:.2f}'
-  return f'{stats["mean"]:+.2f} ± {sd}, wins {stats["wins"]}/{stats["n"]}'
+  return f'{stats["mean"]:+.2f} ± {sd}, wins {stats["wins"]}/{stats["n"]}{to}'
 
 
 def _markdown(lines):

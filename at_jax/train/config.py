@@ -11,10 +11,13 @@ import ml_collections
 from at_jax._arrays import unknown
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-HELPERS = ('configs/common.py', 'configs/methods.py')
+HELPERS = tuple(
+  f'configs/{name}.py' for name in ('common', 'methods', 'networks')
+)
 
-# What a row says about itself besides what it changes.
-ROW_NOTES = ('label', 'paper')
+# What a row says about itself besides what it changes; `baseline` is the row
+# it is compared with, where that is not the study's.
+ROW_NOTES = ('label', 'paper', 'baseline')
 # What a row cannot change: it is decided once, for the process or the study.
 OF_A_STUDY = ('seeds', 'tiny', 'deterministic')
 
@@ -149,7 +152,8 @@ def row_config(config, name):
   for path, value in changes.items():
     if path not in ROW_NOTES:
       _replace(result, path, value, f'row {name!r}')
-  result.update({key: changes[key] for key in ROW_NOTES if key in changes})
+  notes = {k: changes[k] for k in ROW_NOTES if k in changes and k in result}
+  result.update(notes)
   return result.lock()
 
 
@@ -171,6 +175,12 @@ def teacher_config(config):
       'name a plain config.'
     )
   return teacher.lock()
+
+
+def all_configs(config):
+  """The configs of every row, and of the teachers that they name."""
+  rows = [row_config(config, name) for name in row_names(config)]
+  return rows + [teacher_config(row) for row in rows if row.teacher.config]
 
 
 def without(config, *fields):

@@ -6,7 +6,12 @@ import math
 import jax
 
 from at_jax.train.checkpoint import write_json
-from at_jax.train.mesh import describe_devices, is_first_host, wait_for_all
+from at_jax.train.mesh import (
+  describe_devices,
+  is_first_host,
+  peak_memory_mb,
+  wait_for_all,
+)
 from at_jax.train.program import model_arguments, student_variables
 from at_jax.train.snapshot import save_snapshot
 from at_jax.train.versions import git_commit, versions
@@ -54,6 +59,7 @@ def finish(program, state, folder, about):
     **about,
     **measured,
     'parameters': sum(x.size for x in jax.tree.leaves(variables['params'])),
+    'peak_memory_mb': peak_memory_mb(),
     'commit': git_commit(),
     'versions': versions(),
     'devices': describe_devices(),

@@ -5,6 +5,10 @@ batches are split. `jax.jit` over arrays placed like this is what `pjit` was;
 `pmap` is in maintenance and not used.
 """
 
+import os
+import resource
+import sys
+
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
@@ -12,6 +16,36 @@ from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 AXIS = 'data'
+# XLA ends a process whose two halves wait for each other for 40 seconds, which
+# a suspended process (Ctrl-Z, a closed laptop) does without being stuck.
+PATIENCE = ''.join(
+  f' --xla_cpu_collective_{name}_timeout_seconds=1000000'
+  for name in ('call_warn_stuck', 'call_terminate')
+)
+
+
+def split_cpu(configs):
+  """Makes two devices of a CPU; call it before jax has any.
+
+  Two halves of a batch at once leave fewer cores waiting than one whole batch:
+  a step takes a fifth to a third less time on two cores. Results differ by
+  rounding, so the number does not depend on the machine. Nothing happens where
+  halves would be something else (`bn='per_device'`, odd batches), or where the
+  user has set a number of devices.
+
+  Args:
+    configs: of all rows and teachers.
+  """
+  flags = os.environ.get('XLA_FLAGS', '')
+  chosen = 'xla_force_host_platform_device_count' in flags
+  if chosen or jax.config.jax_num_cpu_devices != -1:
+    return
+  if all(
+    c.bn == 'global' and c.batch_size % 2 == c.eval_batch_size % 2 == 0
+    for c in configs
+  ):
+    os.environ['XLA_FLAGS'] = flags + PATIENCE
+    jax.config.update('jax_num_cpu_devices', 2)
 
 
 def data_mesh(devices=None):
@@ -69,6 +103,16 @@ def wait_for_all(name):
   """Hosts wait for each other here."""
   if jax.process_count() > 1:
     multihost_utils.sync_global_devices(name)
+
+
+def peak_memory_mb():
+  """Peak so far, of the fullest device here, or on a CPU of this process."""
+  stats = [device.memory_stats() or {} for device in jax.local_devices()]
+  peaks = [s['peak_bytes_in_use'] for s in stats if 'peak_bytes_in_use' in s]
+  if peaks:
+    return round(max(peaks) / 2**20, 1)
+  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+  return round(peak / (2**20 if sys.platform == 'darwin' else 2**10), 1)
 
 
 def describe_devices():

@@ -1,5 +1,7 @@
 """The dict of models: each by its shapes alone, errors, and NNX."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,11 @@ from flax import nnx
 from at_jax.models import MODELS, create_model
 
 # Small arguments and an input size, where the defaults are large.
-ARGUMENTS = {'wrn': dict(depth=10)}
+ARGUMENTS = {
+  'wrn': dict(depth=10),
+  'nin': dict(widths=8),
+  'cifar_resnet': dict(depth=8),
+}
 SIZES = {}
 
 
@@ -43,6 +49,17 @@ def test_docstring_names_the_endpoints(name):
 def test_arguments_reach_the_model():
   model = create_model('wrn', depth=22, width=1.5, num_classes=3)
   assert (model.depth, model.width, model.num_classes) == (22, 1.5, 3)
+
+
+def test_arguments_survive_json():
+  """A weights folder keeps them as JSON, which has lists and no tuples."""
+  arguments = dict(
+    name='nin', widths=((4, 5, 6), (7, 8, 9), (4, 4, 4)), kernels=(5, 5, 3)
+  )
+  model = create_model(**arguments)
+  again = create_model(**json.loads(json.dumps(arguments)))
+  assert again == model and hash(again) == hash(model)
+  assert again.widths == arguments['widths'] and again.kernels == (5, 5, 3)
 
 
 @pytest.mark.parametrize('name', ['wrm', 'WRN', '', 'parent'])

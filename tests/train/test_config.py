@@ -11,7 +11,7 @@ from at_jax.train import config as c
 FILES = sorted(
   f'configs/{path.name}'
   for path in (c.ROOT / 'configs').glob('[a-z]*.py')
-  if path.name != 'common.py'
+  if f'configs/{path.name}' not in c.HELPERS
 )
 
 
