@@ -211,7 +211,7 @@ def stretch(config, epochs):
   if epochs == config.epochs:
     return
   drops = tuple(
-    1 + round((drop - 1) * epochs / config.epochs)
+    max(2, 1 + round((drop - 1) * epochs / config.epochs))
     for drop in config.optimizer.drops
   )
   config.epochs, config.optimizer.drops = epochs, drops

@@ -40,6 +40,7 @@ def test_tiny(name, folder):
   for row in result['rows'].values():
     assert row['n'] == config.seeds and 0 <= row['median'] <= 100
     assert row['label'] in table
+    assert row['images_per_second'] > 0 and row['peak_memory_mb'] > 100
   for picture in ('curves.png', 'attention.png'):
     assert (workdir / picture).read_bytes().startswith(b'\x89PNG')
 

@@ -62,6 +62,11 @@ def _set_baseline(study, wanted):
   """`wanted` is the baseline of every row; None leaves the config's."""
   if wanted is None:
     study.baseline = study.baseline if study.baseline in study.rows else ''
+    missing = {r.baseline for r in study.rows.values()} - {'', *study.rows}
+    study.notes += [
+      f'{name}, a baseline, is not among the rows: join its workdir.'
+      for name in sorted(missing)
+    ]
     return
   names = [key for key, r in study.rows.items() if wanted in (key, r.label)]
   if not names:

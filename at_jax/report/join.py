@@ -128,6 +128,7 @@ def _merged(one, two):
     )
   return dataclasses.replace(
     one,
+    baseline=one.baseline or two.baseline,
     paper=one.paper or two.paper,
     seeds=one.seeds | two.seeds,
     runs=dict(sorted(runs.items())),

@@ -163,7 +163,15 @@ def teacher_config(config):
   path, arguments = find_config(config.teacher.config.replace(';', ','))
   if config.tiny:
     arguments = f'{arguments},tiny'
+  for argument in arguments.split(','):
+    if argument.partition('=')[0] in INHERITED:
+      raise ValueError(
+        f'config.teacher.config={config.teacher.config!r} sets {argument!r}, '
+        'but a teacher takes this from its student: leave it out.'
+      )
   teacher = without(load_config(f'{path}:{arguments}'))
+  if _conditions(teacher) != _conditions(config):
+    teacher.paper = 0.0
   for field in INHERITED:
     _replace(teacher, field, _plain(config[field]), 'the student')
   teacher.seeds = 1
@@ -181,6 +189,11 @@ def all_configs(config):
   """The configs of every row, and of the teachers that they name."""
   rows = [row_config(config, name) for name in row_names(config)]
   return rows + [teacher_config(row) for row in rows if row.teacher.config]
+
+
+def _conditions(config):
+  """What a paper's number is measured under, of all that is inherited."""
+  return {**config.data, 'dir': '', 'epochs': config.epochs}
 
 
 def without(config, *fields):

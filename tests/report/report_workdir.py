@@ -19,6 +19,12 @@ def write(path, content):
   path.write_text(json.dumps(content))
 
 
+def amend(path, **changes):
+  """Sets entries of a JSON object in a file; None removes one."""
+  content = json.loads(path.read_text()) | changes
+  write(path, {k: v for k, v in content.items() if v is not None})
+
+
 def lines_of(row, until, of='test'):
   lines = []
   for step in range(1, until + 1):

@@ -128,3 +128,26 @@ def test_a_study_is_no_teacher():
   config.teacher.config = STUDY
   with pytest.raises(ValueError, match='digits_at.*study of rows'):
     c.teacher_config(config)
+
+
+def test_all_configs_are_those_of_rows_and_of_their_teachers():
+  taught = {'teacher.config': 'configs/wrn.py:depth=40', 'batch_size': 64}
+  alone = {'teacher.config': '', 'bn': 'per_device'}
+  found = c.all_configs(study(alone=alone, at=taught, same={}))
+  row = [(own.model.depth, own.model.width, own.batch_size) for own in found]
+  assert row == [
+    (16, 1, 128),
+    (16, 1, 64),
+    (16, 1, 128),
+    (40, 1, 128),
+    (16, 2, 128),
+  ]
+  assert [own.bn for own in found] == ['per_device', *['global'] * 4]
+  plain = c.load_config('configs/wrn.py')
+  assert c.all_configs(plain) == [c.row_config(plain, 'main')]
+  assert len(c.all_configs(c.load_config(AT))) == 2
+
+
+def test_a_teacher_from_a_weights_folder_has_no_config():
+  row = {'teacher.config': '', 'teacher.weights': 'runs/x/weights'}
+  assert len(c.all_configs(study(at=row))) == 1

@@ -1,5 +1,9 @@
 """Placing arrays on devices, and sharing a batch among them."""
 
+import pathlib
+import resource
+import types
+
 import jax
 import numpy as np
 import pytest
@@ -53,3 +57,32 @@ def test_one_host():
 
 def test_devices_in_words():
   assert m.describe_devices() == '8 x cpu'
+
+
+def test_peak_memory_of_this_process_is_plausible():
+  status = pathlib.Path('/proc/self/status')
+  peak = m.peak_memory_mb()
+  assert 100 < peak < 1e6
+  if status.is_file():
+    lines = dict(x.split(':', 1) for x in status.read_text().splitlines())
+    seen = int(lines['VmHWM'].split()[0]) / 2**10
+    assert 0.9 * seen < peak
+  assert m.peak_memory_mb() >= peak
+
+
+@pytest.mark.parametrize(
+  ('platform', 'maxrss'), [('linux', 1536 * 2**10), ('darwin', 1536 * 2**20)]
+)
+def test_peak_memory_in_the_units_of_the_system(monkeypatch, platform, maxrss):
+  usage = types.SimpleNamespace(ru_maxrss=maxrss)
+  monkeypatch.setattr(resource, 'getrusage', lambda who: usage)
+  monkeypatch.setattr(m.sys, 'platform', platform)
+  assert m.peak_memory_mb() == 1536.0
+
+
+def test_peak_memory_of_the_fullest_device(monkeypatch):
+  stats = [None, {}, {'peak_bytes_in_use': 3 * 2**20, 'bytes_in_use': 7}]
+  stats.append({'peak_bytes_in_use': 5 * 2**20 + 2**19, 'bytes_limit': 2**40})
+  devices = [types.SimpleNamespace(memory_stats=lambda s=s: s) for s in stats]
+  monkeypatch.setattr(jax, 'local_devices', lambda: devices)
+  assert m.peak_memory_mb() == 5.5
