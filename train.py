@@ -5,6 +5,7 @@ minutes on two CPU cores. The same command again resumes, or, when everything is
 finished, prints the table.
 """
 
+import contextlib
 import errno
 import os
 import pathlib
@@ -18,14 +19,17 @@ HUGE_PAGES = pathlib.Path('/sys/kernel/mm/transparent_hugepage/enabled')
 def _restart_with_huge_pages():
   """Lets XLA's buffers on a CPU have pages of 2 MB where Linux allows it.
 
-  They are mapped anew in every step, and with pages of 4 kB that takes up to a
-  fifth of it. The C library reads the setting only when a process starts.
+  They are mapped anew in every step, which pages of 4 kB make slow. The C
+  library reads the setting only when a process starts, and what jax will find
+  is not known by then: on a GPU or TPU it is done for nothing.
   """
-  if 'GLIBC_TUNABLES' in os.environ or not HUGE_PAGES.is_file():
+  own = sys.argv[0] in sys.orig_argv  # not inside a notebook's process
+  if not own or 'GLIBC_TUNABLES' in os.environ or not HUGE_PAGES.is_file():
     return
   if '[madvise]' in HUGE_PAGES.read_text():
     os.environ['GLIBC_TUNABLES'] = 'glibc.malloc.hugetlb=1'
-    os.execv(sys.executable, sys.orig_argv)
+    with contextlib.suppress(OSError):  # then without
+      os.execv(sys.executable, sys.orig_argv)
 
 
 if __name__ == '__main__':
@@ -81,11 +85,13 @@ def main(argv):
     jax.distributed.initialize(address, int(count), int(index))
   from at_jax import report
   from at_jax.train import mesh
-  from at_jax.train.config import all_configs
+  from at_jax.train.config import all_configs, forget_paper
   from at_jax.train.stopping import Stopped
   from at_jax.train.study import run_study
 
   path, arguments = _config_name()
+  if _overrides():
+    forget_paper(_CONFIG.value)
   workdir = _WORKDIR.value or _default_workdir(path, arguments)
   try:
     if not _MULTIHOST.value:
@@ -118,14 +124,16 @@ def _config_name():
 
 def _changes(arguments):
   """The config's arguments and overrides, but for those without effect."""
-  from at_jax.train.config import HARMLESS
+  own = [part for part in arguments.split(',') if part]
+  return own + [f'{name}={value}' for name, value in _overrides().items()]
 
-  overrides = config_flags.get_override_values(flags.FLAGS['config'])
-  return [part for part in arguments.split(',') if part] + [
-    f'{name}={value}'
-    for name, value in overrides.items()
-    if name not in HARMLESS
-  ]
+
+def _overrides():
+  """{field: value} of --config.FIELD=VALUE, for all that changes results."""
+  from at_jax.train.differences import HARMLESS
+
+  found = config_flags.get_override_values(flags.FLAGS['config'])
+  return {k: v for k, v in found.items() if k not in HARMLESS}
 
 
 def _default_workdir(path, arguments):

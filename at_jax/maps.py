@@ -215,11 +215,10 @@ def activation_distance(student, teacher, *, form='code'):
   """
   check_rank('activation_distance', student, '[B, H, W, C]')
   check_rank('activation_distance', teacher, '[B, H, W, C]')
+  only_channels = jnp.shape(student)[:3] == jnp.shape(teacher)[:3]
+  hint = ' A 1x1 regressor on the student makes channels agree.'
   check_same_shape(
-    'activation_distance',
-    student,
-    teacher,
-    hint=' A 1x1 regressor on the student makes channels agree.',
+    'activation_distance', student, teacher, hint=hint if only_channels else ''
   )
   rows = [
     l2_normalize(x.reshape(x.shape[0], -1), 1e-12)

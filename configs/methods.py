@@ -32,7 +32,7 @@ def at_kd(beta=1e3, *, decay='linear', alpha=0.9, temperature=4.0, taps=GROUPS):
   return transfer(**soft, at=_at(weight, taps, 'code', 'sum_pow', 2.0))
 
 
-def activation(beta, *, decay='linear', taps=GROUPS):
+def activation(beta=1e5, *, decay='linear', taps=GROUPS):
   """F-ActT: whole activations, as in FitNets; beta decays here too."""
   weight = common.schedule(decay)(beta)
   return transfer(

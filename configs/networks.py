@@ -32,7 +32,7 @@ def wrn_taps(arg, depth):
     raise ValueError(
       f'taps=blocks wants a teacher of the same depth, {arg.depth}, in '
       f'teacher={arg.teacher!r}. Use taps=groups, or set '
-      '--config.objective.terms.at.taps pair by pair.'
+      'the taps of its term pair by pair in a config file.'
     )
   count = (depth - 4) // 6
   return common.same(

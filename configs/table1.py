@@ -34,7 +34,7 @@ TEACHERS = {
 }
 METHODS = {
   'at': ('AT', methods.at()),
-  'activation': ('F-ActT', methods.activation(1e3)),
+  'activation': ('F-ActT', methods.activation()),
   'kd': ('KD', methods.kd()),
   'at_kd': ('AT+KD', methods.at_kd()),
 }

@@ -3,6 +3,7 @@
 import pytest
 
 from at_jax.train import config as c
+from at_jax.train import differences as d
 from configs import common
 
 PAPERS_DROPS = (60, 120, 160)
@@ -53,7 +54,7 @@ def test_student_and_teacher_drop_together(name, dataset):
   # Nothing else of the teacher changes.
   long = c.teacher_config(load(name, f'dataset={dataset}'))
   check_drops(long, 200, PAPERS_DROPS)
-  lines = c.differences(c.as_json(long), c.as_json(teacher))
+  lines = d.differences(d.as_json(long), d.as_json(teacher))
   assert [line.partition(':')[0] for line in lines] == [
     'epochs', 'optimizer.drops',
   ]  # fmt: skip
@@ -75,7 +76,7 @@ def test_plain_configs_too(name, dataset):
 
 @pytest.mark.parametrize('name', (*ALONE, *TAUGHT, 'table1'))
 def test_200_is_what_there_was(name):
-  assert c.as_json(load(name, 'epochs=200')) == c.as_json(load(name))
+  assert d.as_json(load(name, 'epochs=200')) == d.as_json(load(name))
   assert not load(name).teacher.overrides
 
 
@@ -84,7 +85,7 @@ def test_200_is_what_there_was(name):
 def test_tiny_stays_tiny(name, dataset):
   tiny, asked = (
     [
-      c.as_json(config)
+      d.as_json(config)
       for config in c.all_configs(load(name, f'dataset={dataset},tiny{more}'))
     ]
     for more in ('', ',epochs=10')
@@ -97,7 +98,7 @@ def test_tiny_stays_tiny(name, dataset):
 
 def test_the_teacher_of_a_shorter_study_is_another():
   prints = {
-    c.fingerprint(c.teacher_config(load('wrn_at', f'epochs={epochs}')))
+    d.fingerprint(c.teacher_config(load('wrn_at', f'epochs={epochs}')))
     for epochs in (10, 20, 200)
   }
   assert len(prints) == 3

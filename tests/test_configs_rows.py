@@ -3,6 +3,7 @@
 import pytest
 
 from at_jax.train import config as c
+from at_jax.train import differences as d
 
 T1, T2 = 'configs/table1.py', 'configs/table2.py'
 METHODS = ('at', 'activation', 'kd', 'at_kd')
@@ -48,7 +49,7 @@ def test_asked_rows_are_as_in_the_whole_table():
     config = c.load_config(f'{T1}:{spec}')
     for name in c.row_names(config):
       one, other = (c.row_config(x, name) for x in (config, whole))
-      assert c.differences(c.as_json(one), c.as_json(other)) == []
+      assert d.differences(d.as_json(one), d.as_json(other)) == []
       assert (one.paper, one.label) == (other.paper, other.label)
       assert config.rows[name].get('baseline') == whole.rows[name].get(
         'baseline'

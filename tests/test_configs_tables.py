@@ -8,6 +8,7 @@ import pytest
 
 from at_jax.objectives import make_objective
 from at_jax.train import config as c
+from at_jax.train import differences as d
 from at_jax.train.program import make_network
 from at_jax.train.teacher import teacher_key
 
@@ -63,7 +64,7 @@ def single(spec):
 
 def check_same(one, other, *but):
   """Two configs give the same numbers, but for the fields named."""
-  lines = c.differences(c.as_json(one), c.as_json(other))
+  lines = d.differences(d.as_json(one), d.as_json(other))
   assert [line for line in lines if not line.startswith(but)] == []
 
 

@@ -282,7 +282,7 @@ def test_two_hosts_train_one_run(whole, tmp_path):
   ]
   outputs = [host.communicate(timeout=300)[0] for host in hosts]
   assert [host.returncode for host in hosts] == [0, 0], outputs
-  assert '2 x cpu (2 hosts)' in outputs[0]
+  assert 'cpu in 2 parts (2 hosts)' in outputs[0]
   # Only the first host speaks, and each row is written once.
   assert '| AT ' in outputs[0] and '| AT ' not in outputs[1]
   rows, single = numbers(workdir / 'main' / 'seed0'), outcome(whole[0])[3]

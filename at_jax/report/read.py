@@ -11,7 +11,7 @@ from typing import Any
 
 from at_jax.report import teachers
 from at_jax.report.files import is_number, read_json, read_metrics
-from at_jax.train.config import HARMLESS, ROW_NOTES, flatten
+from at_jax.train.differences import HARMLESS, ROW_NOTES, flatten
 
 # Fields of a config that differ between rows of one table, or do not matter.
 # Rows of two workdirs are one row only where all others agree.

@@ -1,36 +1,22 @@
-"""Configs: read from a file, checked, split into rows, compared."""
+"""Configs: read from a file, checked, split into rows."""
 
-import hashlib
 import importlib.util
-import json
 import pathlib
 import sys
 
 import ml_collections
 
 from at_jax._arrays import unknown
+from at_jax.train.differences import ROW_NOTES
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HELPERS = tuple(
   f'configs/{name}.py' for name in ('common', 'methods', 'networks')
 )
 
-# What a row says about itself besides what it changes; `baseline` is the row
-# it is compared with, where that is not the study's.
-ROW_NOTES = ('label', 'paper', 'baseline')
 # What a row cannot change: it is decided once, for the process or the study.
 OF_A_STUDY = ('seeds', 'tiny', 'deterministic')
 
-# Fields that cannot change the numbers of a run of given row and seed.
-HARMLESS = (
-  'label',
-  'paper',
-  'seeds',
-  'baseline',
-  'data.dir',
-  'log_every',
-  'checkpoint_seconds',
-)
 # What a teacher takes from its student's config (`tiny` goes in as argument).
 INHERITED = (
   'data',
@@ -65,13 +51,15 @@ def find_config(spec):
     FileNotFoundError: no such file; the configs there are get named.
   """
   name, _, arguments = spec.partition(':')
+  if pathlib.Path(name).as_posix().endswith(HELPERS):
+    raise ValueError(f'{name} is no config: configs are written with its help.')
   path = next(
     (p for p in (pathlib.Path(name), ROOT / name) if p.is_file()), None
   )
   if path is None:
     folder = ROOT / 'configs'
     known = [f'configs/{p.name}' for p in sorted(folder.glob('[a-z]*.py'))]
-    known = [p for p in known if p not in HELPERS]
+    known = [p for p in known if not p.endswith(HELPERS)]
     raise FileNotFoundError(unknown('config', name, known))
   return path, arguments
 
@@ -185,6 +173,14 @@ def teacher_config(config):
   return teacher.lock()
 
 
+def forget_paper(config):
+  """Takes the paper's numbers out of a config that is no longer the paper's."""
+  config.paper = 0.0
+  for row in config.rows.values():
+    if 'paper' in row:
+      row.paper = 0.0
+
+
 def all_configs(config):
   """The configs of every row, and of the teachers that they name."""
   rows = [row_config(config, name) for name in row_names(config)]
@@ -204,57 +200,6 @@ def without(config, *fields):
     sort_keys=False,
   )
   return copy.unlock()
-
-
-def as_json(config):
-  """The config as plain JSON values (tuples become lists)."""
-  return json.loads(json.dumps(config.to_dict()))
-
-
-def fingerprint(config, *more):
-  """A short hash of all in a config that can change a result."""
-  flat = flatten(as_json(config))
-  flat = {k: v for k, v in flat.items() if not _is_harmless(k)}
-  text = json.dumps([flat, *more], sort_keys=True)
-  return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def differences(old, new):
-  """Lines 'field: old -> new' where two JSON configs would differ in result.
-
-  Rows that only one of them has are no difference: they are other runs.
-  """
-  old, new = dict(old), dict(new)
-  old_rows, new_rows = (dict(c.pop('rows', {})) for c in (old, new))
-  for name in old_rows.keys() & new_rows.keys():
-    old[f'rows.{name}'], new[f'rows.{name}'] = old_rows[name], new_rows[name]
-  old, new = flatten(old), flatten(new)
-  lines = []
-  for key in sorted(old.keys() | new.keys()):
-    if old.get(key) != new.get(key) and not _is_harmless(key):
-      lines.append(
-        f'{key}: {_shown(old, key)} in the workdir, {_shown(new, key)} now'
-      )
-  return lines
-
-
-def _shown(flat, key):
-  return repr(flat[key]) if key in flat else 'absent'
-
-
-def _is_harmless(key):
-  last = key.rsplit('.', 1)[-1]
-  return key in HARMLESS or (key.startswith('rows.') and last in ROW_NOTES)
-
-
-def flatten(value, prefix=''):
-  """{'a': {'b': 1}} as {'a.b': 1}."""
-  if not isinstance(value, dict) or not value:
-    return {prefix: value}
-  flat = {}
-  for key, inner in value.items():
-    flat |= flatten(inner, f'{prefix}.{key}' if prefix else key)
-  return flat
 
 
 def _plain(value):

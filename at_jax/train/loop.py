@@ -79,6 +79,7 @@ class _Run:
       self.state, meta = restored
       self.held, self.seconds = meta['held'], meta['seconds']
       check_origin(self.folder, meta['origin'], self.origin)
+      self.compare_devices(meta['devices'])
     elif (self.folder / 'metrics.jsonl').exists():
       self.console.say(f'{self.title}: no checkpoint yet, starting again')
     self.step = int(self.state.step)
@@ -90,6 +91,15 @@ class _Run:
     if self.step == 0:
       variables = student_variables(self.state)
       save_snapshot(self.folder, 'before', self.program, variables)
+
+  def compare_devices(self, before):
+    """Says that a run goes on elsewhere: it is not bitwise the same then."""
+    now = self.program.bench.mesh.size
+    if now != before:
+      self.console.say(
+        f'{self.title}: on {now} device(s) now, {before} before; numbers will '
+        'differ by rounding from those of an uninterrupted run'
+      )
 
   def steps(self):
     """From the present step to the last."""
@@ -202,6 +212,7 @@ class _Run:
       'held': self.held,
       'seconds': self.elapsed(),
       'origin': self.origin,
+      'devices': self.program.bench.mesh.size,
     }
     self.checkpoints.save(self.state, meta)
     self.saved = time.monotonic()

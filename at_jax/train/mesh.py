@@ -27,16 +27,17 @@ PATIENCE = ''.join(
 def split_cpu(configs):
   """Makes two devices of a CPU; call it before jax has any.
 
-  Two halves of a batch at once leave fewer cores waiting than one whole batch:
-  a step takes a fifth to a third less time on two cores. Results differ by
-  rounding, so the number does not depend on the machine. Nothing happens where
-  halves would be something else (`bn='per_device'`, odd batches), or where the
-  user has set a number of devices.
+  Two halves of a batch at once leave fewer cores waiting than one whole batch,
+  see docs/scaling.md. Results differ by rounding, so the number does not depend
+  on the machine. Nothing happens where halves would be something else
+  (`bn='per_device'`, odd batches), or where the user has set a number.
 
   Args:
     configs: of all rows and teachers.
   """
   flags = os.environ.get('XLA_FLAGS', '')
+  if 'xla_cpu_collective' not in flags:
+    os.environ['XLA_FLAGS'] = flags + PATIENCE
   chosen = 'xla_force_host_platform_device_count' in flags
   if chosen or jax.config.jax_num_cpu_devices != -1:
     return
@@ -44,7 +45,6 @@ def split_cpu(configs):
     c.bn == 'global' and c.batch_size % 2 == c.eval_batch_size % 2 == 0
     for c in configs
   ):
-    os.environ['XLA_FLAGS'] = flags + PATIENCE
     jax.config.update('jax_num_cpu_devices', 2)
 
 
@@ -116,8 +116,10 @@ def peak_memory_mb():
 
 
 def describe_devices():
-  """'1 x cpu', '4 x NVIDIA H200 (2 hosts)'."""
-  kind = jax.devices()[0].device_kind
+  """'cpu', 'cpu in 2 parts', '4 x NVIDIA H200 (2 hosts)'."""
+  kind, count = jax.devices()[0].device_kind, jax.device_count()
   hosts = jax.process_count()
-  text = f'{jax.device_count()} x {kind}'
+  text = f'{count} x {kind}'
+  if jax.devices()[0].platform == 'cpu':  # its devices are shares of one
+    text = f'{kind} in {count} parts' if count > 1 else kind
   return text if hosts == 1 else f'{text} ({hosts} hosts)'

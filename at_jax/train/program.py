@@ -121,14 +121,14 @@ class Program:
 
   def _compile(self):
     config, mesh = self.config, self.bench.mesh
-    optimizer, schedule = make_optimizer(
+    self.optimizer, schedule = make_optimizer(
       config.optimizer.to_dict(),
       steps_per_epoch=self.steps_per_epoch,
       epochs=config.epochs,
     )
     step = make_step(
       self.objective,
-      optimizer,
+      self.optimizer,
       schedule,
       data=config.data.to_dict(),
       batch_size=config.batch_size,
@@ -147,7 +147,7 @@ class Program:
         key,
         student=self.network,
         objective=self.objective,
-        optimizer=optimizer,
+        optimizer=self.optimizer,
       )
 
     def order(key, step):

@@ -11,7 +11,8 @@ import numpy as np
 
 from at_jax.objectives import Network
 from at_jax.train.checkpoint import read_json
-from at_jax.train.config import check_config, fingerprint, teacher_config
+from at_jax.train.config import check_config, teacher_config
+from at_jax.train.differences import fingerprint
 from at_jax.train.program import make_network
 from at_jax.train.weights import load_weights
 

@@ -7,7 +7,7 @@ import shlex
 import sys
 
 from at_jax.train.checkpoint import read_json, write_json
-from at_jax.train.config import as_json, differences
+from at_jax.train.differences import as_json, differences
 from at_jax.train.mesh import describe_devices, is_first_host
 from at_jax.train.versions import git_commit, versions
 

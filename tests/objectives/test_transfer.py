@@ -14,7 +14,7 @@ from transfer_runs import BLOCKS, CE, GROUPS, Setting, at_term, build
 
 from at_jax.losses import cross_entropy, kd_divergence, kd_loss
 from at_jax.maps import at_distance
-from configs import common
+from configs import common, networks
 from configs.wrn_at import DEFAULTS
 
 
@@ -118,7 +118,7 @@ def test_taps_of_configs_are_endpoints_of_a_wrn():
   network = wrn_network(depth=16)
   _, ends = network.shapes()
   groups, blocks = (
-    common.wrn_taps(common.parse_arg(f'taps={taps}', **DEFAULTS), 16)
+    networks.wrn_taps(common.parse_arg(f'taps={taps}', **DEFAULTS), 16)
     for taps in ('groups', 'blocks')
   )
   assert [own for own, _ in groups] == ['group1', 'group2', 'group3']

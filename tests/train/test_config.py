@@ -7,6 +7,7 @@ import pytest
 from config_changes import AT, STUDY, changed, study
 
 from at_jax.train import config as c
+from at_jax.train import differences as d
 
 FILES = sorted(
   f'configs/{path.name}'
@@ -28,7 +29,7 @@ def test_every_config_loads_locked_checked_and_plain(name, arguments):
   with pytest.raises(AttributeError):
     config.epocs = 3
   c.check_config(config)
-  plain = c.as_json(config)
+  plain = d.as_json(config)
   assert plain == json.loads(json.dumps(plain))
   for row in c.row_names(config):
     assert c.row_config(config, row).is_locked
@@ -136,3 +137,23 @@ def test_path_of_no_field_names_its_neighbours(path, words):
     c.check_path(c.load_config(AT), path)
   for word in words:
     assert word in str(error.value)
+
+
+@pytest.mark.parametrize('name', c.HELPERS)
+def test_what_configs_are_written_with_is_no_config(name):
+  with pytest.raises(ValueError, match='is no config'):
+    c.find_config(f'{name}:tiny')
+  with pytest.raises(FileNotFoundError) as error:
+    c.find_config('configs/method.py')
+  assert not any(helper in str(error.value) for helper in c.HELPERS)
+
+
+def test_a_changed_config_forgets_the_papers_numbers():
+  plain, table = (
+    c.load_config(f'configs/{n}.py') for n in ('wrn_at', 'table1')
+  )
+  assert plain.paper and table.rows.wrn_16_1.paper
+  for config in (plain, table):
+    c.forget_paper(config)
+  assert plain.paper == 0
+  assert {row.paper for row in table.rows.values()} == {0}

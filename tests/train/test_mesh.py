@@ -56,7 +56,7 @@ def test_one_host():
 
 
 def test_devices_in_words():
-  assert m.describe_devices() == '8 x cpu'
+  assert m.describe_devices() == 'cpu in 8 parts'
 
 
 def test_peak_memory_of_this_process_is_plausible():
