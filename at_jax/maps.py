@@ -108,7 +108,8 @@ def map_distance(student_map, teacher_map, *, form='code'):
   and beta = 1000, a batch mean of this is the paper's "10^3 divided by the
   number of elements and the batch size". Neither beta nor the paper's 1/2 is
   in here. `code` lies in [0, 2/N]; both are 0, with derivatives 0, where the
-  maps are equal (for `paper`: entries within 16 units of rounding).
+  maps are equal (`code`: up to the square of a rounding when compiled; `paper`:
+  exactly, and entries within 16 units of rounding count as equal).
 
   Args:
     student_map: `[B, H, W]`, not yet normalised.

@@ -21,7 +21,7 @@ def kd(alpha=0.9, temperature=4.0):
   return dict(weight=weight(alpha), temperature=temperature)
 
 
-def activation(beta=1e3, schedule='linear', taps=GROUPS):
+def activation(beta=1e5, schedule='linear', taps=GROUPS):
   return dict(weight=weight(beta, schedule), form='code', taps=taps)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from at_jax._arrays import at_least_float32
 from at_jax.losses import cross_entropy, kd_divergence
 from at_jax.maps import activation_distance, at_distance
 from at_jax.objectives.taps import check_sizes, pair_endpoints
@@ -107,7 +106,6 @@ def activation(forward, *, taps=(), form='code'):
   check_sizes(pairs, "use the term at with resize='bilinear'")
   for name, (student, teacher) in pairs.items():
     if student.shape[-1] != teacher.shape[-1]:
-      (student,) = at_least_float32(student)
       kernel = forward.parameters[_parameter(name)]
       student = jnp.einsum(
         'bhwc,cd->bhwd', student, kernel, precision='highest'

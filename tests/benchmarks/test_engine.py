@@ -9,7 +9,7 @@ from benchmarks import engine
 
 def test_the_three_ways_are_measured(tmp_path, capsys):
   out = tmp_path / 'engine.json'
-  engine.main(f'--step=ce --batch=2 --rounds=2 --steps=3 --out={out}'.split())
+  engine.main(f'--step=ce --batch=8 --rounds=2 --steps=3 --out={out}'.split())
   seconds = json.loads(out.read_text())['seconds']
   assert list(seconds) == list(engine.WAYS)
   for found in seconds.values():
