@@ -1,0 +1,1 @@
+"""The paper's tables on a GPU, in calls of a few minutes."""
