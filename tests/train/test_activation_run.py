@@ -34,6 +34,7 @@ KERNELS = ('group1_block1', 'group1~group1_block2', 'group2')
 SETTINGS = {
   'objective.terms.activation.taps': TAPS,
   'objective.terms.activation.weight.end': 1.0,
+  'objective.terms.activation.weight.value': 1000.0,
   'optimizer.drops': (3,),
   'optimizer.weight_decay': 0.01,
 }
