@@ -174,7 +174,8 @@ def main(arguments=None):
       )
   print(f'\n{table(found, flags.steps * flags.batch)}')
   if flags.out:
-    whole = dict(flags=vars(flags), at_jax=about_at_jax(), seconds=found)
+    settings = {k: v for k, v in vars(flags).items() if k != 'out'}
+    whole = dict(flags=settings, at_jax=about_at_jax(), seconds=found)
     pathlib.Path(flags.out).write_text(json.dumps(whole, indent=1) + '\n')
 
 

@@ -34,6 +34,7 @@ from benchmarks.workload import CONFIGS
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 HUGE_PAGES = 'glibc.malloc.hugetlb'
+PATHS = ('torch_python', 'out')  # flags that say nothing elsewhere
 
 
 def at_jax(name, *, devices=1, huge_pages=False, dtype='float32', extra=False):
@@ -232,7 +233,7 @@ def main(arguments=None):
   def save(measurements):
     if flags.out:
       whole = dict(
-        flags=vars(flags),
+        flags={k: v for k, v in vars(flags).items() if k not in PATHS},
         at_jax=about,
         torch=torch or problem,
         rows=summarise(measurements),
