@@ -5,6 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 
 def random_images(*size):
@@ -149,6 +150,27 @@ def assert_bfloat16_is_for_activations_only(model, x, atol):
   ):
     assert leaf.dtype == jnp.float32
     np.testing.assert_allclose(leaf, exact, atol=0.02, rtol=0.02)
+
+
+def assert_gradient_everywhere(model, variables, x):
+  """The loss of a batch of two moves every parameter."""
+
+  @jax.jit
+  @jax.grad
+  def gradient(params):
+    (logits, _), _ = model.apply(
+      variables | {'params': params},
+      x.astype(np.float32),
+      train=True,
+      mutable=['batch_stats'],
+    )
+    return optax.losses.softmax_cross_entropy_with_integer_labels(
+      logits, np.array([1, 7])
+    ).mean()
+
+  gradients = gradient(variables['params'])
+  for path, leaf in jax.tree.leaves_with_path(gradients):
+    assert np.isfinite(leaf).all() and np.abs(leaf).max() > 1e-6, path
 
 
 def _at(tree, path):

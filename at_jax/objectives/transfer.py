@@ -1,6 +1,7 @@
 """Transfer from a teacher: any weighted sum of the terms of `terms.py`."""
 
 import dataclasses
+import functools
 import inspect
 import zlib
 from typing import Any
@@ -76,7 +77,7 @@ class Transfer:
     for name, settings in self.terms.items():
       if TERMS[name].init:
         term_key = jax.random.fold_in(key, zlib.crc32(name.encode()))
-        own[name] = TERMS[name].init(term_key, self._shapes(), **settings)
+        own[name] = TERMS[name].init(term_key, self._shapes, **settings)
     return {name: parameters for name, parameters in own.items() if parameters}
 
   def loss(self, params, batch_stats, teacher_variables, batch, key, step):
@@ -105,10 +106,11 @@ class Transfer:
   def check(self):
     """Traces the terms on shapes alone: what does not fit is said at once."""
     own = jax.eval_shape(self.init, jax.random.key(0))
-    jax.eval_shape(self._sum, self._shapes(), own, jnp.zeros(()))
+    jax.eval_shape(self._sum, self._shapes, own, jnp.zeros(()))
 
+  @functools.cached_property
   def _shapes(self):
-    """A `Forward` of shapes."""
+    """A `Forward` of shapes; both networks are traced for it, once."""
     logits, ends = self.student.shapes()
     labels = jax.ShapeDtypeStruct(logits.shape[:1], jnp.int32)
     outputs = self.teacher.shapes() if self.teacher else ()

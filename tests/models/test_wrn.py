@@ -5,8 +5,8 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
+from numpy_networks import assert_gradient_everywhere
 
 from at_jax.models.wrn import WRN, conv
 
@@ -277,23 +277,7 @@ def test_only_the_head_has_a_bias_besides_batch_norm():
 def test_gradient_reaches_every_parameter():
   model = WRN(depth=16, width=1)
   variables = random_variables(model)
-
-  @jax.jit
-  @jax.grad
-  def gradient(params):
-    (logits, _), _ = model.apply(
-      variables | {'params': params},
-      images().astype(np.float32),
-      train=True,
-      mutable=['batch_stats'],
-    )
-    return optax.losses.softmax_cross_entropy_with_integer_labels(
-      logits, np.array([1, 7])
-    ).mean()
-
-  gradients = gradient(variables['params'])
-  for path, leaf in jax.tree.leaves_with_path(gradients):
-    assert np.isfinite(leaf).all() and np.abs(leaf).max() > 1e-6, path
+  assert_gradient_everywhere(model, variables, images())
 
 
 def test_bfloat16_is_for_activations_only():
