@@ -105,8 +105,10 @@ def main(argv):
     if mesh.is_first_host():
       print(f'\n{report.write_report(workdir)}\n\nPictures: {workdir}')
   except Stopped as stopped:
-    print(stopped)
-    sys.exit(128 + stopped.number)
+    print(stopped, flush=True)
+    # Not sys.exit: XLA's threads may be compiling, and do not like Python to
+    # take itself apart around them. Everything that is saved is closed.
+    os._exit(128 + stopped.number)
   except OSError as error:
     text = f'{type(error).__name__}: {error}'
     if error.errno == errno.ENOSPC and 'make room' not in text:

@@ -5,6 +5,10 @@ and differentiated inside anybody's loss. Importing them needs jax and optax
 only; networks, data and training are imported by path (`at_jax.models`, ...).
 """
 
+from at_jax.input_gradients import gradient_distance as gradient_distance
+from at_jax.input_gradients import gradient_penalty as gradient_penalty
+from at_jax.input_gradients import input_gradient as input_gradient
+from at_jax.input_gradients import symmetry_distance as symmetry_distance
 from at_jax.losses import kd_divergence as kd_divergence
 from at_jax.losses import kd_loss as kd_loss
 from at_jax.maps import activation_distance as activation_distance

@@ -42,8 +42,9 @@ def unknown(what, name, choices):
     return (
       f'Unknown {what} {name!r}: there are none. Set it in the config file.'
     )
-  near = difflib.get_close_matches(str(name), choices, n=1, cutoff=0.5)
-  guess = f' Did you mean {near[0]!r}?' if near else ''
+  lower = {choice.lower(): choice for choice in choices}
+  near = difflib.get_close_matches(str(name).lower(), lower, n=1, cutoff=0.5)
+  guess = f' Did you mean {lower[near[0]]!r}?' if near else ''
   return f'Unknown {what} {name!r}.{guess} There are: {", ".join(choices)}.'
 
 
@@ -56,6 +57,20 @@ def safe_norm(x):
   """
   top, scaled, squared = _scaled_square_sum(x)
   return jnp.where(squared != 0, top * _sqrt_or_one(squared), 0.0)
+
+
+def norm_of_difference(x, y):
+  """Norm of x - y over the last axis: 0 with derivatives 0 where they agree.
+
+  Agreement is up to rounding: a compiler may round the two sides of equal rows
+  differently, and the norm, unlike its square, has a full-sized gradient for
+  any difference.
+  """
+  difference = x - y
+  noise = 16 * jnp.finfo(difference.dtype).eps
+  size = jnp.maximum(jnp.abs(x), jnp.abs(y))
+  equal = jnp.abs(difference) <= noise * size
+  return safe_norm(jnp.where(equal, 0.0, difference))
 
 
 def l2_normalize(x, eps):

@@ -16,7 +16,7 @@ from at_jax._arrays import (
   check_rank,
   check_same_shape,
   l2_normalize,
-  safe_norm,
+  norm_of_difference,
   unknown,
 )
 
@@ -132,11 +132,10 @@ def map_distance(student_map, teacher_map, *, form='code'):
   """
   check_rank('map_distance', student_map, '[B, H, W]')
   check_rank('map_distance', teacher_map, '[B, H, W]')
+  hint = " at_distance(..., resize='bilinear') interpolates the larger one."
+  only_size = jnp.shape(student_map)[:1] == jnp.shape(teacher_map)[:1]
   check_same_shape(
-    'map_distance',
-    student_map,
-    teacher_map,
-    hint=" at_distance(..., resize='bilinear') interpolates the larger one.",
+    'map_distance', student_map, teacher_map, hint=hint if only_size else ''
   )
   rows = map(normalize_map, at_least_float32(student_map, teacher_map))
   return _distance(*rows, form)
@@ -232,14 +231,9 @@ def _distance(student, teacher, form):
   """Distance of rows that are normalised, by `form`."""
   if form not in FORMS:
     raise ValueError(unknown('form of distance', form, FORMS))
-  difference = student - teacher
   if form == 'paper':
-    # A compiler may round the two sides of equal rows differently, and the
-    # norm, unlike its square, has a full-sized gradient for any difference.
-    noise = 16 * jnp.finfo(difference.dtype).eps
-    size = jnp.maximum(jnp.abs(student), jnp.abs(teacher))
-    equal = jnp.abs(difference) <= noise * size
-    return safe_norm(jnp.where(equal, 0.0, difference))
+    return norm_of_difference(student, teacher)
+  difference = student - teacher
   return jnp.mean(difference * difference, axis=-1)
 
 

@@ -1,9 +1,12 @@
 """Images per second of one training step, here and in plain PyTorch.
 
 The steps: `ce`, WRN-16-1 alone; `kd` and `at`, taught by WRN-16-2 with the
-losses of configs/wrn_kd.py and wrn_at.py. Each takes a batch of random 32x32
-images from the device's memory, crops, flips and normalises it, runs the
-networks forward, the student backward, and updates it.
+losses of configs/wrn_kd.py and wrn_at.py; `nin`, NIN-thin alone under the
+conditions of configs/nin_plain.py; `min_l2`, the same with double
+backpropagation; `grad_at`, taught by NIN-wide's input gradients. Each takes a
+batch of random 32x32 images from the device's memory (128, of the NINs 64),
+augments and normalises it, runs the networks forward, the student backward, and
+updates it.
 
   python -m benchmarks.step                      # CPU: nothing else may run
   python -m benchmarks.step --torch_python=~/torch/bin/python --out=step.json
@@ -30,7 +33,7 @@ import sys
 import tempfile
 
 from benchmarks.table import summarise, table
-from benchmarks.workload import CONFIGS
+from benchmarks.workload import BATCHES, CONFIGS
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 HUGE_PAGES = 'glibc.malloc.hugetlb'
@@ -105,8 +108,8 @@ def parse(arguments):
   parser.add_argument(
     '--seconds', type=float, default=5.0, help='of each measurement'
   )
-  parser.add_argument('--batch', type=int, default=128)
-  parser.add_argument('--steps', default='ce,kd,at')
+  parser.add_argument('--batch', type=int, default=0, help='of every step')
+  parser.add_argument('--steps', default=','.join(CONFIGS))
   parser.add_argument('--all', action='store_true', help='further settings')
   parser.add_argument(
     '--only', default='', help='a regular expression on the names of variants'
@@ -123,7 +126,7 @@ def parse(arguments):
   for step in flags.steps:
     if step not in CONFIGS:
       parser.error(f'unknown step {step!r}, there are {", ".join(CONFIGS)}')
-  if flags.rounds < 1 or flags.batch < 1 or flags.seconds <= 0:
+  if flags.rounds < 1 or flags.batch < 0 or flags.seconds <= 0:
     parser.error('--rounds, --batch and --seconds must be positive')
   return flags
 
@@ -198,7 +201,10 @@ def measure_all(flags, variants, device, save):
       for step in flags.steps:
         for variant in variants:
           settings = variant | dict(
-            step=step, batch=flags.batch, seconds=flags.seconds, device=device
+            step=step,
+            batch=flags.batch or BATCHES.get(step, 128),
+            seconds=flags.seconds,
+            device=device,
           )
           ours = variant['engine'] == 'at_jax'
           python = sys.executable if ours else flags.torch_python

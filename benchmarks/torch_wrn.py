@@ -1,17 +1,8 @@
-"""The same training step in plain PyTorch, to compare with.
-
-Written as one would write it for PyTorch alone: eager modules, `torch.optim`,
-data on the device, augmentation of a whole batch at once. Axes: B batch,
-C channels, H height, W width.
-"""
+"""Wide residual networks and the losses of Tables 1 and 2 in plain PyTorch."""
 
 import torch
 import torch.nn.functional as F
 from torch import nn
-
-from benchmarks import workload
-
-PAD = 4
 
 
 def conv(inputs, outputs, kernel, stride=1):
@@ -76,18 +67,28 @@ class WRN(nn.Module):
     return self.head(x), ends
 
 
-def cross_entropy(student, teacher, labels):
+def ask(teacher, images):
+  """What the teacher says, as constants."""
+  with torch.no_grad():
+    return teacher(images)
+
+
+def cross_entropy(student, teacher, images, labels):
   del teacher
-  return F.cross_entropy(student[0], labels)
+  return F.cross_entropy(student(images)[0], labels)
 
 
-def distillation(student, teacher, labels, *, temperature=4.0, alpha=0.9):
+def distillation(
+  student, teacher, images, labels, *, temperature=4.0, alpha=0.9
+):
+  logits, _ = student(images)
+  others, _ = ask(teacher, images)
   soft = F.kl_div(
-    F.log_softmax(student[0] / temperature, 1),
-    F.softmax(teacher[0] / temperature, 1),
+    F.log_softmax(logits / temperature, 1),
+    F.softmax(others / temperature, 1),
     reduction='batchmean',
   )
-  hard = F.cross_entropy(student[0], labels)
+  hard = F.cross_entropy(logits, labels)
   return alpha * temperature**2 * soft + (1 - alpha) * hard
 
 
@@ -96,147 +97,10 @@ def attention(features):
   return F.normalize(features.pow(2).mean(1).flatten(1))
 
 
-def attention_transfer(student, teacher, labels, *, beta=1e3):
+def attention_transfer(student, teacher, images, labels, *, beta=1e3):
+  logits, ends = student(images)
   distance = sum(
     (attention(own) - attention(other)).pow(2).mean()
-    for own, other in zip(student[1], teacher[1], strict=True)
+    for own, other in zip(ends, ask(teacher, images)[1], strict=True)
   )
-  return F.cross_entropy(student[0], labels) + beta * distance
-
-
-LOSSES = {
-  'ce': cross_entropy,
-  'kd': distillation,
-  'at': attention_transfer,
-}
-
-
-def crop_flip(images, rows, top, left, mirror):
-  """Gathers, pads by reflection, crops and mirrors in one look-up.
-
-  Args:
-    images: the data set, uint8 `[N, H, W, C]`.
-    rows: which examples, `[B]`.
-    top: first row of each crop in the image padded by `PAD`, `[B]`.
-    left: first column, likewise.
-    mirror: bool `[B]`.
-
-  Returns:
-    uint8 `[B, C, H, W]`, with the channels last in memory.
-  """
-
-  def positions(first, size):
-    index = first[:, None] + torch.arange(size, device=images.device) - PAD
-    index = torch.where(index < 0, -index, index)
-    return torch.where(index < size, index, 2 * (size - 1) - index)
-
-  y = positions(top, images.shape[1])
-  x = positions(left, images.shape[2])
-  x = torch.where(mirror[:, None], x.flip(1), x)
-  crops = images[rows[:, None, None], y[:, :, None], x[:, None, :]]
-  return crops.permute(0, 3, 1, 2)
-
-
-def augment(images, rows):
-  """A batch of crops at random offsets, half of them mirrored."""
-  where = {'device': images.device}
-  top, left = torch.randint(0, 2 * PAD + 1, (2, len(rows)), **where)
-  mirror = torch.rand(len(rows), **where) < 0.5
-  return crop_flip(images, rows, top, left, mirror)
-
-
-def normalisation(device):
-  """Mean and standard deviation for `normalise`; a copy, so not every step."""
-  return tuple(
-    torch.tensor(x, device=device).view(1, -1, 1, 1)
-    for x in (workload.MEAN, workload.STD)
-  )
-
-
-def normalise(images, mean, std, layout=torch.contiguous_format):
-  """uint8 `[B, C, H, W]` -> float32 of the layout that the networks want."""
-  return (images.contiguous(memory_format=layout).float() - mean) / std
-
-
-def make_networks(name):
-  """(student, teacher or None) of the step called `name`."""
-  student = WRN(16, 1)
-  if name == 'ce':
-    return student, None
-  return student, WRN(16, 2).eval().requires_grad_(False)
-
-
-def forward(name, student, teacher, images, labels):
-  """The loss of one batch of normalised images."""
-  outputs = None
-  if teacher is not None:
-    with torch.no_grad():
-      outputs = teacher(images)
-  return LOSSES[name](student(images), outputs, labels)
-
-
-def make_optimizer(student):
-  return torch.optim.SGD(
-    student.parameters(),
-    lr=0.1,
-    momentum=0.9,
-    weight_decay=5e-4,
-    fused=next(student.parameters()).is_cuda,
-  )
-
-
-def update(loss, optimizer):
-  optimizer.zero_grad()
-  loss.backward()
-  optimizer.step()
-
-
-def prepare(settings):
-  """A `workload.Run` of what `settings` describes; see `benchmarks.step`."""
-  device = torch.device('cuda' if settings['device'] == 'gpu' else 'cpu')
-  on_gpu = device.type == 'cuda'
-  # Every batch has one shape, so cuDNN may choose its algorithms by trying.
-  torch.backends.cudnn.benchmark = True
-  torch.manual_seed(0)
-  last = settings['channels_last']
-  layout = torch.channels_last if last else torch.contiguous_format
-  name, batch = settings['step'], settings['batch']
-  student, teacher = (
-    network and network.to(device, memory_format=layout)
-    for network in make_networks(name)
-  )
-  optimizer = make_optimizer(student)
-  images, labels = (
-    torch.from_numpy(x).to(device) for x in workload.random_examples(batch)
-  )
-  labels = labels.long()
-  mean, std = normalisation(device)
-
-  def loss_of(rows):
-    pixels = normalise(augment(images, rows), mean, std, layout)
-    return forward(name, student, teacher, pixels, labels[rows])
-
-  if settings['compiled']:
-    loss_of = torch.compile(loss_of, mode=settings['compiled'])
-  batches, loss = [], None
-
-  def advance():
-    nonlocal batches, loss
-    if not batches:
-      order = torch.randperm(len(images), device=device)
-      batches = list(order.split(batch))
-    if settings['compiled']:
-      torch.compiler.cudagraph_mark_step_begin()
-    with torch.autocast(device.type, torch.bfloat16, settings['bf16']):
-      value = loss_of(batches.pop())
-    update(value, optimizer)
-    loss = value.detach()
-    return 1
-
-  def wait():
-    if on_gpu:
-      torch.cuda.synchronize()
-    return loss.item()
-
-  peak = torch.cuda.max_memory_allocated if on_gpu else lambda: None
-  return workload.Run(advance, wait, peak)
+  return F.cross_entropy(logits, labels) + beta * distance

@@ -21,10 +21,15 @@ CONFIGS = {
   'ce': 'configs/wrn.py',
   'kd': 'configs/wrn_kd.py',
   'at': 'configs/wrn_at.py',
+  'nin': 'configs/nin_plain.py',
+  'min_l2': 'configs/nin_min_l2.py',
+  'grad_at': 'configs/nin_grad_at.py',
 }
+BATCHES = {'nin': 64, 'min_l2': 64, 'grad_at': 64}  # others have 128
 # Of configs/common.py, which needs packages that PyTorch's python may lack.
 MEAN, STD = (125.3, 123.0, 113.9), (63.0, 62.1, 66.7)
 CLASSES = 10
+LR = 1e-3  # small: random labels teach nothing, and nothing may diverge
 STEPS_PER_EPOCH = 100  # as many as `train.py` has in one dispatch on a GPU
 WARM_UP = 3
 
@@ -107,6 +112,7 @@ def our_program(step, *, batch, dtype='float32', devices=None, log_every=100):
   config = load_config(CONFIGS[step])
   with config.unlocked():
     config.update(batch_size=batch, dtype=dtype, epochs=1, log_every=log_every)
+    config.optimizer.update(lr=LR, warmup=0.0)
   config = row_config(config, 'main')
   train = Split(*random_examples(batch))
   names = tuple(f'class {k}' for k in range(CLASSES))
@@ -217,7 +223,7 @@ def measure(settings):
   """The numbers of one measurement, as JSON."""
   prepare = prepare_at_jax
   if settings['engine'] == 'torch':
-    from benchmarks.torch_wrn import prepare
+    from benchmarks.torch_step import prepare
   run = prepare(settings)
   result = timed(run, settings['batch'], settings['seconds'])
   return result | {

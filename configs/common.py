@@ -247,6 +247,10 @@ def paper(arg, defaults, error):
 
 def setup(arg):
   """The setup for `arg.dataset`, with `arg.epochs` if there is one."""
+  if arg.tiny and arg.get('epochs', SETUP['epochs']) != SETUP['epochs']:
+    raise ValueError(
+      'The tiny form has epochs of its own: leave out epochs=, or tiny.'
+    )
   if arg.dataset not in DATASETS:
     raise ValueError(unknown('dataset', arg.dataset, DATASETS))
   if arg.dataset == 'digits':

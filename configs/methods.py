@@ -1,4 +1,4 @@
-"""The ways of the paper's Table 1 to teach a student, as `config.objective`.
+"""The ways of the paper to teach a student, as `config.objective`.
 
 Each is a sum of terms, `weight(step) * term`; see `at_jax/objectives/terms.py`.
 """
@@ -40,8 +40,33 @@ def activation(beta=1e5, *, decay='linear', taps=GROUPS):
   )
 
 
+def grad_at(beta, *, squared=True, taps=()):
+  """Gradient-based attention transfer: CE + beta/2 norm(J_S - J_T)^2."""
+  return _by_gradient('grad_at', beta, squared=squared, taps=taps)
+
+
+def min_l2(beta, *, squared=True):
+  """Double backpropagation: CE + beta/2 norm(J)^2, no teacher."""
+  return _by_gradient('min_l2', beta, squared=squared)
+
+
+def symmetry(beta, *, squared=True, outputs=1.0):
+  """Flip invariance: CE + beta/2 (gradients' + outputs * logits'), no teacher.
+
+  The parentheses hold norm(J(x) - flip(J(flip(x))))^2 and the same of the
+  logits of image and mirrored image.
+  """
+  return _by_gradient('symmetry', beta, squared=squared, outputs=outputs)
+
+
 def transfer(**terms):
   return dict(name='transfer', terms=terms)
+
+
+def _by_gradient(term, beta, **settings):
+  weight = common.constant(beta / 2)
+  terms = transfer(ce=_ce(1.0), **{term: dict(weight=weight, **settings)})
+  return terms | dict(gradient_bn='running')
 
 
 def _ce(weight):

@@ -14,6 +14,12 @@ def nin(width, *, tiny=False):
   return dict(name='nin', widths=width // 12 if tiny else width)
 
 
+def plain_nin(width, *, batch_norm=False, tiny=False):
+  """As the paper's Table 3 has it: no ReLU before pooling, no batch norm."""
+  own = dict(batch_norm=batch_norm, relu_before_pool=False)
+  return nin(width, tiny=tiny) | own
+
+
 def cifar_resnet(depth, *, tiny=False):
   return dict(name='cifar_resnet', depth=8 if tiny else depth)
 

@@ -18,7 +18,7 @@ class TinyNet(nn.Module):
 
   width: int = 4
   num_classes: int = 10
-  stride: int = 1  # of the first convolution
+  stride: Any = 1  # of the first convolution
   norm: bool = True
   dtype: Any = jnp.float32
 

@@ -12,6 +12,12 @@ import at_jax
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SIGNATURES = {
+  'gradient_distance': (
+    '(student_gradient, teacher_gradient, *, squared=True)'
+  ),
+  'gradient_penalty': '(gradient, *, squared=True)',
+  'input_gradient': '(loss_fn, images, *, has_aux=False)',
+  'symmetry_distance': '(gradient, gradient_of_flipped, *, squared=True)',
   'attention_map': '(features, *, kind=sum_pow, p=2)',
   'normalize_map': '(maps, *, eps=1e-12)',
   'map_distance': '(student_map, teacher_map, *, form=code)',

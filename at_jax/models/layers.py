@@ -6,6 +6,7 @@ The conventions are PyTorch's and those of the attention transfer authors' code.
 import functools
 
 import flax.linen as nn
+import jax.numpy as jnp
 
 kaiming_normal = nn.initializers.variance_scaling(2.0, 'fan_in', 'normal')
 
@@ -22,8 +23,21 @@ def conv(features, kernel, stride, *, use_bias=False, **kwargs):
     padding=kernel // 2,
     use_bias=use_bias,
     kernel_init=kaiming_normal,
+    conv_general_dilated=_pointwise if kernel == stride == 1 else None,
     **kwargs,
   )
+
+
+def _pointwise(x, kernel, strides, padding, *, precision=None, **layout):
+  """A 1x1 convolution as the product of two matrices that it is.
+
+  On CPUs the gradients of XLA's 1x1 convolution, or of a product of more axes,
+  transpose whole batches; those of this one do not: a fifth of the time.
+  """
+  del strides, padding, layout
+  rows = x.reshape(-1, x.shape[-1])
+  product = jnp.matmul(rows, kernel[0, 0], precision=precision)
+  return product.reshape(*x.shape[:-1], -1)
 
 
 # PyTorch's momentum 0.1 is 0.9 here. Scales begin uniform in [0, 1), as in the

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from at_jax._arrays import at_least_float32, check_rank
 from at_jax.models import layers
-from at_jax.resize import ceil_padding, max_pool_ceil
+from at_jax.resize import ceil_windows, max_pool_ceil
 
 
 class NIN(nn.Module):
@@ -92,14 +92,9 @@ class NIN(nn.Module):
 def avg_pool_ceil(x):
   """3x3 averages with stride 2; a truncated window counts what is inside."""
   (wide,) = at_least_float32(x)
-  pooled = nn.avg_pool(
-    wide,
-    (3, 3),
-    (2, 2),
-    padding=ceil_padding(x.shape)[1:3],
-    count_include_pad=False,
-  )
-  return pooled.astype(x.dtype)
+  inside = jnp.ones((1, *x.shape[1:3], 1), wide.dtype)
+  sums, counts = (sum(ceil_windows(y, 0)) for y in (wide, inside))
+  return (sums / counts).astype(x.dtype)
 
 
 def global_average(x):

@@ -1,10 +1,8 @@
 """A model together with what its images look like."""
 
 import dataclasses
-from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 
 
@@ -43,12 +41,6 @@ class Network:
       'params': variables['params'],
       'batch_stats': variables.get('batch_stats', {}),
     }
-
-  def shapes(self, batch_size=2) -> tuple[Any, dict[str, Any]]:
-    """Shapes of logits and endpoints, without running the network."""
-    image = jax.ShapeDtypeStruct((batch_size, *self.input_shape), jnp.float32)
-    variables = jax.eval_shape(self.init, jax.random.key(0))
-    return jax.eval_shape(self.apply, variables, image)
 
   def images_from(self, images, other):
     """Images normalised for `other`, normalised for this network instead."""

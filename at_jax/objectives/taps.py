@@ -10,13 +10,14 @@ def endpoint(endpoints, name, whose):
   return endpoints[name]
 
 
-def pair_endpoints(term, forward, taps):
+def pair_endpoints(term, taps, student_ends, teacher_ends):
   """{name: (student's endpoint, teacher's endpoint)} of every tap.
 
   Args:
     term: the name of the term, for messages.
-    forward: a `Forward`.
     taps: pairs (student's endpoint, teacher's endpoint).
+    student_ends: arrays by name.
+    teacher_ends: likewise.
 
   Raises:
     ValueError: no tap, one twice, or an endpoint that does not exist.
@@ -34,8 +35,8 @@ def pair_endpoints(term, forward, taps):
         f'The term {term} has the tap {name!r} twice: raise its weight instead.'
       )
     pairs[name] = (
-      endpoint(forward.student_ends, own, "student's"),
-      endpoint(forward.teacher_ends, other, "teacher's"),
+      endpoint(student_ends, own, "student's"),
+      endpoint(teacher_ends, other, "teacher's"),
     )
   return pairs
 

@@ -1,33 +1,28 @@
 """The terms a transfer objective can sum up, by name.
 
-A term is a function `term(forward, **settings) -> (value, parts)`: the mean
-over the batch, unweighted, and the pieces worth logging by name.
+A term is a function `term(forward, **settings) -> (value, parts)` of a
+`Forward`, what both networks made of a batch: its mean over the batch,
+unweighted, and the pieces worth logging by name.
 """
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from at_jax.losses import cross_entropy, kd_divergence
 from at_jax.maps import activation_distance, at_distance
-from at_jax.objectives.taps import check_sizes, pair_endpoints
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class Forward:
-  """What both networks made of one batch, for the terms to read."""
-
-  labels: Any
-  student_logits: Any
-  student_ends: dict[str, Any]
-  teacher_logits: Any = None
-  teacher_ends: dict[str, Any] = dataclasses.field(default_factory=dict)
-  # Of the term that reads this, as its `init` made them; trained along.
-  parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
+from at_jax.objectives.gradient_terms import (
+  grad_at,
+  min_l2,
+  symmetry,
+  wanted_by_grad_at,
+  wanted_by_min_l2,
+  wanted_by_symmetry,
+)
+from at_jax.objectives.gradients import Wanted
+from at_jax.objectives.taps import check_sizes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,11 +34,13 @@ class Term:
     needs_teacher: whether it reads the teacher's side of `forward`.
     init: `(key, forward, **settings) -> parameters` of its own, where it has
       any; `forward` then holds shapes, not arrays.
+    wants: settings -> the gradients it reads, a `Wanted`.
   """
 
   function: Callable
   needs_teacher: bool
   init: Callable | None = None
+  wants: Callable = lambda settings: Wanted()
 
 
 def ce(forward):
@@ -57,13 +54,8 @@ def kd(forward, *, temperature=4.0):
   The paper's loss alpha * kd + (1 - alpha) * ce is weight alpha here and
   weight 1 - alpha at `ce`.
   """
+  forward.check_classes('kd')
   student, teacher = forward.student_logits, forward.teacher_logits
-  if student.shape != teacher.shape:
-    raise ValueError(
-      f'The term kd needs a teacher of the same classes: the student has '
-      f'{student.shape[-1]}, the teacher {teacher.shape[-1]}. Leave kd out, or '
-      'name another teacher.'
-    )
   return jnp.mean(kd_divergence(student, teacher, temperature=temperature)), {}
 
 
@@ -79,7 +71,7 @@ def at(forward, *, taps=(), form='code', kind='sum_pow', p=2.0, resize=''):
     resize: likewise.
   """
   parts = {}
-  pairs = pair_endpoints('at', forward, taps)
+  pairs = forward.pairs('at', taps)
   if not resize:
     check_sizes(pairs, "set resize='bilinear' in the term at")
   for name, (student, teacher) in pairs.items():
@@ -102,7 +94,7 @@ def activation(forward, *, taps=(), form='code'):
     form: see `at_jax.activation_distance`.
   """
   parts = {}
-  pairs = pair_endpoints('activation', forward, taps)
+  pairs = forward.pairs('activation', taps)
   check_sizes(pairs, "use the term at with resize='bilinear'")
   for name, (student, teacher) in pairs.items():
     if student.shape[-1] != teacher.shape[-1]:
@@ -118,7 +110,7 @@ def regressors(key, forward, *, taps=(), form='code'):
   """Kernels `[C_S, C_T]` of the 1x1 convolutions of the term `activation`."""
   del form
   kernels = {}
-  pairs = pair_endpoints('activation', forward, taps)
+  pairs = forward.pairs('activation', taps)
   for index, (name, pair) in enumerate(pairs.items()):
     channels = tuple(side.shape[-1] for side in pair)
     if channels[0] != channels[1]:
@@ -137,4 +129,7 @@ TERMS = {
   'kd': Term(kd, needs_teacher=True),
   'at': Term(at, needs_teacher=True),
   'activation': Term(activation, needs_teacher=True, init=regressors),
+  'grad_at': Term(grad_at, needs_teacher=True, wants=wanted_by_grad_at),
+  'min_l2': Term(min_l2, needs_teacher=False, wants=wanted_by_min_l2),
+  'symmetry': Term(symmetry, needs_teacher=False, wants=wanted_by_symmetry),
 }

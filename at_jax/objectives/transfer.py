@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from at_jax._arrays import unknown
-from at_jax.objectives.network import Network
-from at_jax.objectives.terms import TERMS, Forward
+from at_jax.objectives.forward import Networks
+from at_jax.objectives.gradients import Wanted
+from at_jax.objectives.terms import TERMS
 from at_jax.objectives.weights import check_weight, weight_at
 
 PLAIN_CE = {
@@ -33,7 +34,9 @@ def supervised(*, student, teacher, steps_per_epoch, epochs):
   )
 
 
-def transfer(*, terms, student, teacher, steps_per_epoch, epochs):
+def transfer(
+  *, terms, student, teacher, steps_per_epoch, epochs, gradient_bn=''
+):
   """Builds a `Transfer`; raises ValueError where the terms do not fit.
 
   Args:
@@ -42,6 +45,11 @@ def transfer(*, terms, student, teacher, steps_per_epoch, epochs):
     teacher: a `Network` or None.
     steps_per_epoch: int.
     epochs: int.
+    gradient_bn: how the student's batch norm behaves where a term reads its
+      input gradient. 'running' takes a second pass with running statistics;
+      'batch' takes that of the other terms, in which the gradients of a batch
+      depend on each other; '' is for networks without batch norm, where the
+      one pass serves all terms whatever this says.
   """
   terms = {name: dict(settings) for name, settings in terms.items()}
   if not terms:
@@ -53,9 +61,12 @@ def transfer(*, terms, student, teacher, steps_per_epoch, epochs):
     check_weight(name, weights[name])
   if not any(TERMS[name].needs_teacher for name in terms):
     teacher = None  # its forward pass would be for nothing
-  objective = Transfer(
-    student, teacher, terms, weights, steps_per_epoch, epochs
-  )
+  wanted = Wanted()
+  for name, settings in terms.items():
+    wanted |= TERMS[name].wants(settings)
+  networks = Networks(student, teacher, wanted, gradient_bn)
+  networks.check()
+  objective = Transfer(networks, terms, weights, steps_per_epoch, epochs)
   objective.check()
   return objective
 
@@ -64,12 +75,21 @@ def transfer(*, terms, student, teacher, steps_per_epoch, epochs):
 class Transfer:
   """Sum of `weight(step) * term(...)`. Build it with `transfer`."""
 
-  student: Network
-  teacher: Network | None
+  networks: Networks
   terms: dict[str, dict[str, Any]]
   weights: dict[str, dict[str, Any]]
   steps_per_epoch: int
   epochs: int
+
+  @property
+  def teacher(self):
+    """The `Network` that is asked, or None."""
+    return self.networks.teacher
+
+  @property
+  def reads_gradients(self):
+    """Whether a term reads a gradient of the networks."""
+    return bool(self.networks.wanted.student)
 
   def init(self, key):
     """Parameters of the terms' own, by term; most have none."""
@@ -84,18 +104,11 @@ class Transfer:
     """One batch's loss, new batch statistics and metrics; see the package."""
     del key  # these networks draw nothing
     variables = {'params': params['student'], 'batch_stats': batch_stats}
-    images, labels = batch['image'], batch['label']
-    (logits, ends), batch_stats = self.student.apply(
-      variables, images, train=True
+    forward, batch_stats = self.networks(
+      variables, teacher_variables, batch['image'], batch['label']
     )
-    forward = Forward(labels, logits, ends)
-    if self.teacher:
-      outputs = self.teacher.apply(
-        teacher_variables, self.teacher.images_from(images, self.student)
-      )
-      forward = Forward(labels, logits, ends, *jax.lax.stop_gradient(outputs))
     total, metrics = self._sum(forward, params['objective'], step)
-    wrong = jnp.argmax(logits, axis=-1) != labels
+    wrong = jnp.argmax(forward.student_logits, axis=-1) != forward.labels
     metrics = {
       'loss': total,
       'train_error': 100.0 * jnp.mean(wrong.astype(jnp.float32)),
@@ -111,10 +124,7 @@ class Transfer:
   @functools.cached_property
   def _shapes(self):
     """A `Forward` of shapes; both networks are traced for it, once."""
-    logits, ends = self.student.shapes()
-    labels = jax.ShapeDtypeStruct(logits.shape[:1], jnp.int32)
-    outputs = self.teacher.shapes() if self.teacher else ()
-    return Forward(labels, logits, ends, *outputs)
+    return self.networks.shapes()
 
   def _sum(self, forward, own, step):
     total, metrics = jnp.zeros(()), {}

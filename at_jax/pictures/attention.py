@@ -6,12 +6,14 @@ import textwrap
 import numpy as np
 
 from at_jax.pictures import plain, save_png
+from at_jax.pictures.similarity import cosine, mean_cosine, unit_norm
 
 # Inches. A page of 14.4 stays under 1,600 pixels at 110 pixels an inch.
 PAGE, MARGIN, GAP, FOOT, HEAD, LINE = 14.4, 0.15, 0.07, 0.22, 0.36, 0.15
 APART = 0.12  # more between the rows of one teacher and those of the next
 NARROW = 0.76  # cells below have no room for "mean cos 0.99" in 7 points
 COLOUR_MAP = 'viridis'  # perceptually uniform
+SIGNED = 'RdBu_r'  # red raises the loss, blue lowers it, white is 0
 
 
 @dataclasses.dataclass
@@ -20,7 +22,8 @@ class Column:
 
   Attributes:
     title: stands over them.
-    maps: a dict from a tap to maps `[n, h, w]`; a tap may be missing.
+    maps: a dict from a tap to attention maps `[n, h, w]`, or to gradients
+      `[n, H, W, C]`; a tap may be missing.
     target: such a dict, which each map is compared with; None or empty: no
       cosines.
     apart: begins a new group of columns.
@@ -87,47 +90,6 @@ def attention_figure(images, names, taps, columns, *, shown=4):
   return figure
 
 
-def cosine(maps, target):
-  """Cosine similarity of maps, flattened; nan where one is zero everywhere.
-
-  Args:
-    maps: `[n, h, w]`.
-    target: `[n, h', w']`; the larger of the two is interpolated to the
-      smaller size, as the loss does with `resize='bilinear'`.
-
-  Returns:
-    `[n]`, between -1 and 1.
-  """
-  size = np.minimum(maps.shape[1:], target.shape[1:])
-  a, b = (
-    unit_norm(_resize(x, size)).reshape(len(x), -1) for x in (maps, target)
-  )
-  alive = np.any(a != 0, axis=1) & np.any(b != 0, axis=1)
-  return np.where(alive, np.sum(a * b, axis=1), np.nan)
-
-
-def unit_norm(maps):
-  """Maps divided by their l2 norm, each on its own; zero maps stay zero."""
-  maps = np.nan_to_num(np.asarray(maps, np.float64))
-  top = np.max(np.abs(maps), axis=(1, 2), keepdims=True)
-  maps = maps / np.where(top > 0, top, 1)
-  norm = np.sqrt(np.sum(maps**2, axis=(1, 2), keepdims=True))
-  return maps / np.where(norm > 0, norm, 1)
-
-
-def _resize(maps, size):
-  """Bilinear, half-pixel centres, without antialiasing."""
-  for axis, length in zip((1, 2), size, strict=True):
-    n = maps.shape[axis]
-    at = np.clip((np.arange(length) + 0.5) * n / length - 0.5, 0, n - 1)
-    low = at.astype(int)
-    part = (at - low).reshape((-1, 1) if axis == 1 else (-1,))
-    maps = np.take(maps, low, axis) * (1 - part) + part * np.take(
-      maps, np.minimum(low + 1, n - 1), axis
-    )
-  return maps
-
-
 def _cell_size(columns, bands, shown, apart):
   """The side of a square cell: as large as the page allows, 1.3 inches at
   most."""
@@ -173,7 +135,7 @@ def _write_below(axes, left, top, text, cell):
 def _draw_header(axes, y, lefts, tap, pairs, cell):
   """The band's name, its map size, and each compared column's mean cosine."""
   means = {
-    left: _mean_cosine(maps, target)
+    left: mean_cosine(maps, target)
     for left, (maps, target) in zip(lefts[1:], pairs, strict=True)
     if maps is not None and target is not None
   }
@@ -187,13 +149,6 @@ def _draw_header(axes, y, lefts, tap, pairs, cell):
     if np.isfinite(mean):
       text = f'mean cos {mean:.2f}' if cell > NARROW else f'mean {mean:.2f}'
       _write(axes, left + cell / 2, y, text, size=_fitting(7, cell))
-
-
-def _mean_cosine(maps, target):
-  """Over the images where it exists; nan where it exists for none."""
-  values = cosine(maps, target)
-  values = values[np.isfinite(values)]
-  return values.mean() if len(values) else np.nan
 
 
 def _draw_image(axes, image, left, top, cell):
@@ -216,21 +171,36 @@ def _draw_map(axes, maps, target, k, left, top, cell):
     looks = dict(va='center', color='0.5')
     _write(axes, left + cell / 2, top + cell / 2, 'no map', **looks)
     return
-  map_ = _enlarged(unit_norm(maps[k : k + 1])[0])
-  low, high = map_.min(), map_.max()
-  axes.imshow(
-    map_,
-    cmap=COLOUR_MAP,
-    vmin=low,
-    vmax=high if high > low else low + 1,
-    extent=(left, left + cell, top + cell, top),
-    aspect='auto',
-    interpolation='bilinear',
-  )
+  map_ = unit_norm(maps[k : k + 1])[0]
+  look = _gradient(map_) if map_.ndim == 3 else _smooth(map_)
+  extent = (left, left + cell, top + cell, top)
+  axes.imshow(extent=extent, aspect='auto', **look)
   if target is not None:
     value = cosine(maps[k : k + 1], target[k : k + 1])[0]
     text = f'cos {value:.2f}' if np.isfinite(value) else 'all zero'
     _write_below(axes, left, top, text, cell)
+
+
+def _smooth(map_):
+  """How to show an attention map `[h, w]`, smoothly enlarged."""
+  map_ = _enlarged(map_)
+  low, high = map_.min(), map_.max()
+  return dict(
+    X=map_,
+    cmap=COLOUR_MAP,
+    vmin=low,
+    vmax=high if high > low else low + 1,
+    interpolation='bilinear',
+  )
+
+
+def _gradient(gradient):
+  """How to show a signed gradient `[H, W, C]`: its sum over channels."""
+  shown = gradient.sum(axis=-1)
+  high = np.abs(shown).max() or 1
+  return dict(
+    X=shown, cmap=SIGNED, vmin=-high, vmax=high, interpolation='nearest'
+  )
 
 
 def _enlarged(map_, size=128):

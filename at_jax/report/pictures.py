@@ -9,6 +9,7 @@ TERMS = ('ce', 'kd', 'at', 'activation', 'grad_at', 'min_l2', 'symmetry')
 UNITS = {'ce': 'ce (nats)', 'kd': 'kd (nats × T²)'}
 PANELS = 9  # more taps than fit are averaged by their group
 BANDS = 4
+GRADIENT = 'input gradient'  # a tap of its own kind
 CROWDED = 12  # columns of maps: so many, or so many bands, show fewer images
 
 
@@ -60,6 +61,12 @@ def draw_attention(study, path):
     shown=4 if len(shown) < BANDS and len(drawn) < CROWDED else 3,
   )
   said = columns.explain(study, seed, groups)
+  if GRADIENT in shown:
+    said.append(
+      'The input gradient is that of the cross-entropy with the true class, '
+      'here summed over colours: brighter red pixels would raise it, brighter '
+      'blue ones lower it.'
+    )
   lacking = [
     row.label
     for key, row in study.rows.items()

@@ -11,7 +11,7 @@ from at_jax.train.differences import ROW_NOTES
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HELPERS = tuple(
-  f'configs/{name}.py' for name in ('common', 'methods', 'networks')
+  f'configs/{name}.py' for name in ('common', 'methods', 'networks', 'plain')
 )
 
 # What a row cannot change: it is decided once, for the process or the study.

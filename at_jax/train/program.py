@@ -12,6 +12,7 @@ from at_jax.data.in_memory import epoch_order
 from at_jax.maps import attention_map
 from at_jax.models import create_model
 from at_jax.objectives import Network, make_objective
+from at_jax.objectives.gradients import IMAGES, differentiate
 from at_jax.train.evaluation import Evaluator
 from at_jax.train.mesh import check_batch, put, replicated
 from at_jax.train.optimizer import make_optimizer
@@ -108,6 +109,8 @@ class Program:
       epochs=config.epochs,
     )
     self.teacher_variables = {}
+    # In pictures; a study sets it for all rows where one reads gradients.
+    self.shows_gradients = self.objective.reads_gradients
     self._compile()
 
   @property
@@ -212,3 +215,22 @@ def group_maps(network):
     }
 
   return maps
+
+
+@functools.cache
+def gradient_map(network, own):
+  """(variables, images, labels) -> the gradient at the pixels, in eval mode.
+
+  Args:
+    network: a `Network`.
+    own: the `Network` that the images are normalised for.
+  """
+
+  @jax.jit
+  def gradient(variables, images, labels):
+    _, passed = differentiate(
+      network, variables, images, labels, {IMAGES}, given_for=own
+    )
+    return passed.gradients[IMAGES]
+
+  return gradient

@@ -1,7 +1,8 @@
 """Where the networks look, kept beside a run: `attention.npz`.
 
 Arrays: `images` uint8 [n, H, W, C], `labels` [n], `class_names`, and attention
-maps [n, h, w] under `teacher/<endpoint>`, `before/...`, `after/...` training.
+maps [n, h, w] under `teacher/<endpoint>`, `before/...`, `after/...` training;
+in studies of gradients `.../input gradient` [n, H, W, C], too.
 """
 
 import pathlib
@@ -11,7 +12,7 @@ import numpy as np
 
 from at_jax.data.augment import normalise
 from at_jax.train.mesh import is_first_host
-from at_jax.train.program import group_maps
+from at_jax.train.program import gradient_map, group_maps
 
 COUNT = 4
 
@@ -40,8 +41,8 @@ def save_snapshot(folder, when, program, variables):
     }
     if program.needs_teacher:
       teacher = program.objective.teacher
-      arrays |= _maps('teacher', teacher, program.teacher_variables, images)
-  arrays |= _maps(when, program.network, variables, images)
+      arrays |= _seen('teacher', program, teacher, program.teacher_variables)
+  arrays |= _seen(when, program, program.network, variables)
   if is_first_host():
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name('attention.part.npz')
@@ -55,9 +56,17 @@ def one_per_class(labels, count):
   return np.sort(first)[:count]
 
 
-def _maps(prefix, network, variables, images):
+def _seen(prefix, program, network, variables):
+  """Maps of the examples, and gradients, where the program shows them."""
+  split = program.bench.dataset.test
+  rows = one_per_class(split.labels, COUNT)
   # On this host alone: hosts need not agree on whether the file is there.
   variables = jax.device_get(variables)
-  images = normalise(images, network.mean, network.std)
-  maps = jax.device_get(group_maps(network)(variables, images))
-  return {f'{prefix}/{name}': array for name, array in maps.items()}
+  own = program.network
+  images = normalise(split.images[rows], own.mean, own.std)
+  found = {}
+  if program.shows_gradients:
+    gradient = gradient_map(network, own)
+    found['input gradient'] = gradient(variables, images, split.labels[rows])
+  found |= group_maps(network)(variables, network.images_from(images, own))
+  return {f'{prefix}/{name}': x for name, x in jax.device_get(found).items()}

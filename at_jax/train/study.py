@@ -145,6 +145,9 @@ class _Study:
       programs[row] = Program(
         config, self.session.bench(config), teacher=teacher and teacher.network
       )
+    shown = any(program.shows_gradients for program in programs.values())
+    for program in programs.values():
+      program.shows_gradients = shown
     about = {'config': self.name, 'arguments': self.arguments}
     claim_workdir(self.workdir, self.config, bench.dataset, about)
     return programs

@@ -11,7 +11,8 @@ from transfer_runs import BLOCKS, CE, GROUPS, Setting, at_term, build
 
 from at_jax.losses import cross_entropy, kd_divergence
 from at_jax.maps import activation_distance, at_distance
-from at_jax.objectives.terms import Forward, activation, regressors
+from at_jax.objectives.forward import Forward
+from at_jax.objectives.terms import activation, regressors
 from configs import common
 
 KEY = jax.random.key(3)

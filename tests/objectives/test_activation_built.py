@@ -10,7 +10,8 @@ from small_networks import assert_trees_equal, tiny_network, wrn_network
 from transfer_runs import BLOCKS, CE, GROUPS, at_term, build
 
 from at_jax.objectives import make_objective
-from at_jax.objectives.terms import Forward, regressors
+from at_jax.objectives.forward import Forward
+from at_jax.objectives.terms import regressors
 from configs import common, methods
 
 KEY = jax.random.key(3)
@@ -157,7 +158,8 @@ def test_two_sizes_of_one_name():
 
 @pytest.mark.parametrize('size', [(8, 4), (4, 8)])
 def test_sizes_are_height_and_width(size):
-  square, other = network(width=4), network(width=8, shape=(*size, 3))
+  stride = tuple(8 // side for side in size)
+  square, other = network(width=4), network(width=8, stride=stride)
   message = "'group1' is 8x8.*'group1' {}x{}".format(*size)
   with pytest.raises(ValueError, match=message):
     build(square, other, activation=term())

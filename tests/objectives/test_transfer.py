@@ -14,6 +14,7 @@ from transfer_runs import BLOCKS, CE, GROUPS, Setting, at_term, build
 
 from at_jax.losses import cross_entropy, kd_divergence, kd_loss
 from at_jax.maps import at_distance
+from at_jax.objectives.forward import Networks
 from configs import common, networks
 from configs.wrn_at import DEFAULTS
 
@@ -115,8 +116,7 @@ def test_at_settings_and_taps(pair, settings):
 
 
 def test_taps_of_configs_are_endpoints_of_a_wrn():
-  network = wrn_network(depth=16)
-  _, ends = network.shapes()
+  ends = Networks(wrn_network(depth=16), None).shapes().student_ends
   groups, blocks = (
     networks.wrn_taps(common.parse_arg(f'taps={taps}', **DEFAULTS), 16)
     for taps in ('groups', 'blocks')

@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from at_jax import pictures
 from at_jax.pictures import attention
 from at_jax.pictures.attention import Column
+from at_jax.pictures.similarity import cosine
 
 TAPS = ('group1', 'group2', 'group3')
 
@@ -49,42 +50,11 @@ def _texts(figure):
   return [text.get_text() for text in figure.axes[0].texts]
 
 
-def test_cosine_is_that_of_numpy():
-  a, b = _maps(0)['group1'], _maps(1)['group1']
-  want = [
-    np.vdot(x, y) / np.linalg.norm(x) / np.linalg.norm(y)
-    for x, y in zip(a, b, strict=True)
-  ]
-  np.testing.assert_allclose(attention.cosine(a, b), want, rtol=1e-6)
-  np.testing.assert_allclose(attention.cosine(a, 1e30 * a), 1, rtol=1e-6)
-
-
-def test_cosine_of_a_dead_map_does_not_exist():
-  a = _maps(0)['group1']
-  assert np.isnan(attention.cosine(a, np.zeros_like(a))).all()
-
-
-def test_cosine_brings_the_larger_map_to_the_smaller_size():
-  small = np.asarray([[[1.0, 2.0], [3.0, 5.0]]])
-  large = small.repeat(2, axis=1).repeat(2, axis=2)
-  np.testing.assert_allclose(attention.cosine(large, small), 1)
-  np.testing.assert_allclose(attention.cosine(small, large), 1)
-  ramp = np.arange(4.0)[None, None].repeat(4, axis=1)
-  np.testing.assert_allclose(attention._resize(ramp, (4, 2))[0, 0], [0.5, 2.5])
-
-
-def test_unit_norm_is_per_image_and_keeps_zero_maps():
-  maps = np.stack([np.full((2, 2), 1e200), np.zeros((2, 2))])
-  np.testing.assert_allclose(
-    attention.unit_norm(maps), [[[0.5, 0.5]] * 2, [[0, 0]] * 2]
-  )
-
-
 def test_page_states_cosines_and_their_means_over_all_images():
   texts = _texts(_page(rows=1))
   for tap in TAPS:
     for maps in (_maps(1)[tap], _maps(2)[tap]):
-      cosines = attention.cosine(maps, _maps(0)[tap])
+      cosines = cosine(maps, _maps(0)[tap])
       assert f'mean cos {cosines.mean():.2f}' in texts
       for value in cosines[:4]:
         assert f'cos {value:.2f}' in texts
@@ -96,6 +66,33 @@ def test_without_a_teacher_there_are_no_cosines():
   texts = _texts(_page(teacher=False, rows=1))
   assert not [text for text in texts if 'cos' in text or 'teacher' in text]
   assert {'untrained', 'student'} <= set(texts)
+
+
+def test_gradients_are_shown_with_their_signs():
+  rng = np.random.default_rng(0)
+  gradients = [rng.normal(size=(5, 8, 8, 3)) for _ in range(3)]
+  gradients[0][0] = 0
+  taps = [
+    {'group1': _maps(i)['group1'], 'g': g} for i, g in enumerate(gradients)
+  ]
+  columns = [Column('teacher', taps[0])]
+  columns += [Column('student', tap, taps[0]) for tap in taps[1:]]
+  figure = attention.attention_figure(
+    np.zeros((5, 8, 8, 3), np.uint8), 'abcde', ('group1', 'g'), columns
+  )
+  signed = [x for x in figure.axes[0].images if x.cmap.name == 'RdBu_r']
+  assert len(signed) == 4 * 3
+  shown = [x.get_array() for x in signed]
+  assert not shown[0].any()
+  for image in signed[1:]:
+    low, high = image.get_clim()
+    assert high == -low == np.abs(image.get_array()).max() > 0
+  want = gradients[1][1].sum(-1) / np.linalg.norm(gradients[1][1])
+  np.testing.assert_allclose(shown[4], want)
+  texts = _texts(figure)
+  assert texts.count('all zero') == 2
+  assert f'cos {cosine(gradients[2], gradients[0])[3]:.2f}' in texts
+  assert 'g · 8×8' in texts
 
 
 def test_a_column_may_lack_a_tap():
@@ -166,7 +163,7 @@ def test_columns_are_compared_with_their_own_target_alone():
   images = np.zeros((5, 8, 8, 1), np.uint8)
   texts = _texts(attention.attention_figure(images, 'abcde', TAPS, columns))
   means = [
-    attention.cosine(_maps(2 + i)[tap], targets[i][tap]).mean()
+    cosine(_maps(2 + i)[tap], targets[i][tap]).mean()
     for tap in TAPS
     for i in (0, 1)
   ]
