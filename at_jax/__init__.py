@@ -18,4 +18,4 @@ from at_jax.maps import map_distance as map_distance
 from at_jax.maps import normalize_map as normalize_map
 from at_jax.resize import max_pool_ceil as max_pool_ceil
 
-__version__ = '0.2.0'
+__version__ = '0.3.0'

@@ -43,7 +43,8 @@ def input_gradient(loss_fn, images, *, has_aux=False):
     of what `loss_fn` returned beside the losses.
 
   Raises:
-    ValueError: losses of another shape than `[B]`, a scalar above all.
+    ValueError: losses of another shape than `[B]`, a scalar above all; a pair
+      without `has_aux`, or none with it.
 
   Example:
     >>> import jax.numpy as jnp
@@ -58,7 +59,14 @@ def input_gradient(loss_fn, images, *, has_aux=False):
   batch = jnp.shape(leaves[0])[:1]
 
   def total(images):
-    losses, aux = loss_fn(images) if has_aux else (loss_fn(images), None)
+    returned = loss_fn(images)
+    if isinstance(returned, (tuple, list, dict)) != has_aux:
+      raise ValueError(
+        'input_gradient wants a loss_fn that returns an array of losses or, '
+        f'with has_aux=True, a pair of them and something else; has_aux is '
+        f'{has_aux} and it returned {type(returned).__name__}.'
+      )
+    losses, aux = returned if has_aux else (returned, None)
     if jnp.shape(losses) != batch:
       raise ValueError(
         f'input_gradient wants a loss_fn that returns one loss an example, '
@@ -83,7 +91,7 @@ def gradient_distance(student_gradient, teacher_gradient, *, squared=True):
     student_gradient: J_S, `[B, H, W, C]`.
     teacher_gradient: J_T, `[B, H, W, C]`. Its gradient is not stopped.
     squared: False takes the norm itself, 0 with derivatives 0 where the two
-      agree up to rounding.
+      agree, entry by entry, up to rounding.
 
   Returns:
     Distances `[B]`, sums over H, W and C, at least float32.

@@ -13,6 +13,7 @@ mirrored digit is none. Its teachers saw 1,000 labels.
 from configs import common, networks, plain
 
 ROWS = 'alone+min_l2+grad_at+kd+activation_at'
+TINY = 'alone+grad_at'
 TEACHER = 'configs/nin_plain.py:width=96;dataset=digits'
 DEFAULTS = dict(tiny=False, seeds=5, width=24, lr=0.01, epochs=300)
 BETAS = dict(min_l2=1.0, grad_at=1.0, activation_at=10.0)
@@ -45,7 +46,7 @@ def get_config(arg=None):
       }
     )
   if not (arg.rows or arg.sweep):
-    arg.rows = ROWS
+    arg.rows = TINY if arg.tiny else ROWS
   teachers = dict(
     grad_at=TEACHER, kd=TEACHER, activation_at=f'{TEACHER};batch_norm'
   )

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from helpers import Quiet, one_device
 
@@ -13,6 +14,14 @@ NAMES = sorted(
   path.stem
   for path in (ROOT / 'configs').glob('[a-z]*.py')
   if f'configs/{path.name}' not in HELPERS
+)
+
+WITH_GRADIENTS = (
+  'digits_grad_at',
+  'nin_grad_at',
+  'nin_min_l2',
+  'nin_symmetry',
+  'table3',
 )
 
 
@@ -41,6 +50,10 @@ def test_tiny(name, folder):
     assert row['n'] == config.seeds and 0 <= row['median'] <= 100
     assert row['label'] in table
     assert row['images_per_second'] > 0 and row['peak_memory_mb'] > 100
+  snapshots = [np.load(path) for path in workdir.glob('*/seed*/attention.npz')]
+  gradients = ['after/input gradient' in arrays for arrays in snapshots]
+  # Of every row as soon as one row reads them: to be compared.
+  assert gradients == len(snapshots) * [name in WITH_GRADIENTS]
   for picture in ('curves.png', 'attention.png'):
     assert (workdir / picture).read_bytes().startswith(b'\x89PNG')
 

@@ -246,3 +246,13 @@ def test_losses_of_another_shape_than_the_batch(loss, shape):
 def test_no_batch_of_images(images):
   with pytest.raises(ValueError, match='input_gradient wants images, a batch'):
     input_gradient(cross_entropy, images)
+
+
+@pytest.mark.parametrize('has_aux', [False, True])
+def test_a_pair_and_has_aux_go_together(has_aux):
+  def losses(images):
+    one = jnp.sum(images, axis=(1, 2, 3))
+    return one if has_aux else (one, 1)
+
+  with pytest.raises(ValueError, match=f'has_aux is {has_aux}'):
+    input_gradient(losses, np.ones((2, 3, 3, 1)), has_aux=has_aux)

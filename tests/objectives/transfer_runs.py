@@ -87,7 +87,11 @@ class Front(nn.Module):
     x = nn.Conv(self.width, (3, 3), 2, dtype=self.dtype)(x)
     if self.norm:
       x = nn.BatchNorm(not train, momentum=0.9, dtype=self.dtype)(x)
-    return x
+    return self.doubled(x)
+
+  def doubled(self, x):
+    """A method beside `__call__`: what it returns, the module does too."""
+    return 2 * x
 
 
 class Back(nn.Module):
