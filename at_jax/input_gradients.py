@@ -53,14 +53,18 @@ def input_gradient(loss_fn, images, *, has_aux=False):
     >>> input_gradient(squares, images).ravel().tolist()
     [2.0, 6.0]
   """
-  leaves = jax.tree.leaves(images)
-  if not leaves or min(map(jnp.ndim, leaves)) < 1:
-    raise ValueError('input_gradient wants images, a batch of them; got none.')
-  batch = jnp.shape(leaves[0])[:1]
+  batches = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(images)}
+  if len(batches) != 1 or batches == {()}:
+    raise ValueError(
+      'input_gradient wants images, arrays whose first axis is one batch, got '
+      f'first axes {sorted(batches)}.'
+    )
+  (batch,) = batches
 
   def total(images):
     returned = loss_fn(images)
-    if isinstance(returned, (tuple, list, dict)) != has_aux:
+    pair = isinstance(returned, tuple) and len(returned) == 2
+    if pair != has_aux or not pair and not hasattr(returned, 'shape'):
       raise ValueError(
         'input_gradient wants a loss_fn that returns an array of losses or, '
         f'with has_aux=True, a pair of them and something else; has_aux is '

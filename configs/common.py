@@ -36,6 +36,10 @@ def parse_arg(arg, **defaults):
         f'Config argument {name} wants a value ({kind}): {name}=...'
       )
     values[name] = _cast(name, text if equals else 'True', defaults[name])
+  if values.get('tiny') and values.get('epochs') != defaults.get('epochs'):
+    raise ValueError(
+      'The tiny form has epochs of its own: leave out epochs=, or tiny.'
+    )
   return ml_collections.ConfigDict(values)
 
 
@@ -239,18 +243,18 @@ def taught(arg, model):
   return config
 
 
+def is_paper(arg, defaults):
+  """Whether settings are the paper's own (any number of seeds)."""
+  return all(arg[k] == v for k, v in defaults.items() if k != 'seeds')
+
+
 def paper(arg, defaults, error):
-  """The paper's number, for its own settings only (any number of seeds)."""
-  theirs = all(arg[k] == v for k, v in defaults.items() if k != 'seeds')
-  return error if theirs else 0.0
+  """The paper's number, for its own settings only."""
+  return error if is_paper(arg, defaults) else 0.0
 
 
 def setup(arg):
   """The setup for `arg.dataset`, with `arg.epochs` if there is one."""
-  if arg.tiny and arg.get('epochs', SETUP['epochs']) != SETUP['epochs']:
-    raise ValueError(
-      'The tiny form has epochs of its own: leave out epochs=, or tiny.'
-    )
   if arg.dataset not in DATASETS:
     raise ValueError(unknown('dataset', arg.dataset, DATASETS))
   if arg.dataset == 'digits':

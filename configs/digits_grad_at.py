@@ -15,14 +15,14 @@ from configs import common, networks, plain
 ROWS = 'alone+min_l2+grad_at+kd+activation_at'
 TINY = 'alone+grad_at'
 TEACHER = 'configs/nin_plain.py:width=96;dataset=digits'
-DEFAULTS = dict(tiny=False, seeds=5, width=24, lr=0.01, epochs=300)
+DEFAULTS = dict(tiny=False, seeds=5, width=24, lr=0.007, epochs=400)
 BETAS = dict(min_l2=1.0, grad_at=1.0, activation_at=10.0)
 
 
 def get_config(arg=None):
   arg = common.parse_arg(arg, **DEFAULTS | plain.STUDY | BETAS)
   config = common.digits(arg)
-  plain.conditions(config, arg.lr)
+  plain.set_conditions(config, arg.lr)
   config.model = networks.plain_nin(arg.width, tiny=arg.tiny)
   config.data.validation = arg.validation
   if arg.tiny:
@@ -31,7 +31,7 @@ def get_config(arg=None):
     config.data.train_examples = 100
     config.epochs = arg.epochs
     config.batch_size = 50
-    config.eval_every = arg.epochs // 5
+    config.eval_every = max(1, arg.epochs // 5)
     config.optimizer.update(
       drops=(arg.epochs // 2, arg.epochs * 3 // 4), warmup=arg.epochs / 10
     )

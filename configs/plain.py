@@ -7,6 +7,7 @@ learning rate and no length was published: ours are chosen on validation images
 """
 
 import copy
+import math
 
 from at_jax._arrays import unknown
 from configs import common, methods, networks
@@ -29,7 +30,7 @@ STUDY = BETAS | dict(
   validation=0,
 )
 # Row: (label, paper's error), left to right as in Table 3.
-COLUMNS = {
+ROWS = {
   'alone': ('alone', 13.5),
   'min_l2': ('min-l2', 12.5),
   'grad_at': ('grad-AT', 12.1),
@@ -42,14 +43,14 @@ COLUMNS = {
 def setup(arg, *, batch_norm=False):
   """A student alone, under the conditions of Table 3."""
   config = common.setup(arg)
-  conditions(config, arg.lr)
+  set_conditions(config, arg.lr)
   config.model = networks.plain_nin(
     arg.width, batch_norm=batch_norm, tiny=arg.tiny
   )
   return config
 
 
-def conditions(config, lr):
+def set_conditions(config, lr):
   """Flips alone, no weight decay, everything repeatable."""
   config.data.pad = 0
   # Without batch norm and without a warm-up, so large a rate diverges.
@@ -76,12 +77,19 @@ def fill_rows(config, arg, teachers, *, theirs=False):
     teachers: {row: its teacher's config}; others have none.
     theirs: whether the paper's numbers are comparable.
   """
+  if bool(arg.sweep) != bool(arg.betas):
+    raise ValueError('A sweep wants both: sweep=min_l2,betas=0.1+1+10.')
+  if arg.sweep and not arg.validation:
+    raise ValueError(
+      'A sweep chooses by images held out of training, say validation=500: '
+      'the test set is not for choices.'
+    )
   rows = _swept(arg) if arg.sweep else _objectives(arg)
   made = {}
   for name, (row, label, objective) in rows.items():
     made[name] = {
       'label': label,
-      'paper': COLUMNS[row][1] if theirs and not arg.sweep else 0.0,
+      'paper': ROWS[row][1] if theirs and not arg.sweep else 0.0,
       'objective': objective,
       'teacher.config': teachers.get(row, ''),
     }
@@ -90,7 +98,7 @@ def fill_rows(config, arg, teachers, *, theirs=False):
 
 
 def _objectives(arg):
-  """{name: (row of `COLUMNS`, label, objective)}."""
+  """{name: (row of `ROWS`, label, objective)}."""
   made = {
     'alone': methods.alone(),
     'min_l2': methods.min_l2(arg.min_l2),
@@ -99,7 +107,7 @@ def _objectives(arg):
     'symmetry': methods.symmetry(arg.symmetry, outputs=arg.outputs),
     'activation_at': methods.at(arg.activation_at, taps=CONVOLUTIONS),
   }
-  return {row: (row, COLUMNS[row][0], made[row]) for row in made}
+  return {row: (row, ROWS[row][0], made[row]) for row in made}
 
 
 def _swept(arg):
@@ -111,15 +119,18 @@ def _swept(arg):
   for text in filter(None, arg.betas.split('+')):
     try:
       beta = float(text)
+      if not 0 <= beta < math.inf:
+        raise ValueError
     except ValueError:
       raise ValueError(
-        f'Config argument betas={arg.betas}: wanted numbers, like 0.1+1+10.'
+        f'Config argument betas={arg.betas}: wanted numbers >= 0, like '
+        '0.1+1+10.'
       ) from None
     one = copy.deepcopy(arg)
     one[row] = beta
     _, label, objective = _objectives(one)[row]
-    name = f'{row}_{beta:g}'.replace('.', '_').replace('-', 'm')
-    rows[name.replace('+', '')] = row, f'{label}, β = {beta:g}', objective
-  if not rows:
-    raise ValueError(f'sweep={row} wants values: betas=0.1+1+10.')
+    name = f'{row}_{beta:g}'
+    for sign, letter in (('.', '_'), ('-', 'm'), ('+', '')):
+      name = name.replace(sign, letter)
+    rows[name] = row, f'{label}, β = {beta:g}', objective
   return rows

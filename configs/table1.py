@@ -44,7 +44,7 @@ TINY = 'wrn_16_1+wrn_16_1_from_wrn_16_2_activation'
 def get_config(arg=None):
   arg = common.parse_arg(arg, **common.SETUP, rows='')
   config = common.setup(arg)
-  theirs = common.paper(arg, common.SETUP, True)
+  theirs = common.is_paper(arg, common.SETUP)
   rows = {}
   for name in STUDENTS:
     rows[name] = _alone(name, arg.tiny, theirs)

@@ -30,7 +30,7 @@ TINY = 'alone+max_1+group3'
 def get_config(arg=None):
   arg = common.parse_arg(arg, **DEFAULTS, rows='')
   config = common.taught(arg, networks.wrn(16, 1, tiny=arg.tiny))
-  theirs = common.paper(arg, DEFAULTS, True)
+  theirs = common.is_paper(arg, DEFAULTS)
   rows = {'alone': _row('alone', 8.77, methods.alone(), theirs)}
   for name, (label, error, settings) in ROWS.items():
     rows[name] = _row(label, error, methods.at(arg.beta, **settings), theirs)

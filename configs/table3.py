@@ -27,9 +27,8 @@ def get_config(arg=None):
     kd=arg.teacher,
     activation_at=plain.ACTIVATION_TEACHER,
   )
-  theirs = common.paper(
-    arg, plain.PAIR | plain.STUDY | {'rows': arg.rows}, True
-  )
+  settings = plain.PAIR | plain.STUDY | {'rows': arg.rows}
+  theirs = common.is_paper(arg, settings)
   if arg.tiny and not (arg.rows or arg.sweep):
     arg.rows = TINY
   plain.fill_rows(config, arg, teachers, theirs=theirs)

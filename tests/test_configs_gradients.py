@@ -124,9 +124,14 @@ def test_sweep_repeats_one_method():
 @pytest.mark.parametrize(
   ('arguments', 'message'),
   [
-    ('sweep=kd,betas=1', "'kd'.*There are: min_l2, grad_at"),
+    ('sweep=kd,betas=1,validation=9', "'kd'.*There are: min_l2, grad_at"),
     ('sweep=min_l2', 'betas=0.1'),
-    ('sweep=min_l2,betas=1+x', 'betas=1.x: wanted numbers'),
+    ('betas=1', 'sweep=min_l2'),
+    ('sweep=min_l2,betas=1', 'validation=500'),
+    ('sweep=min_l2,betas=1+x,validation=9', 'betas=1.x: wanted numbers'),
+    ('sweep=min_l2,betas=1+-1,validation=9', 'wanted numbers >= 0'),
+    ('sweep=min_l2,betas=1+nan,validation=9', 'wanted numbers >= 0'),
+    ('tiny,epochs=3', 'leave out epochs'),
     ('rows=alone+grad', "Did you mean 'grad_at'"),
     ('rows=alone,beta=1', "'beta'"),
   ],

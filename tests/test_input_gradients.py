@@ -242,9 +242,12 @@ def test_losses_of_another_shape_than_the_batch(loss, shape):
       gradient(IMAGES)
 
 
-@pytest.mark.parametrize('images', [np.float32(1), {}, None, {'a': 1.0}])
+@pytest.mark.parametrize(
+  'images',
+  [np.float32(1), {}, None, {'a': 1.0}, {'a': np.ones(2), 'b': np.ones(3)}],
+)
 def test_no_batch_of_images(images):
-  with pytest.raises(ValueError, match='input_gradient wants images, a batch'):
+  with pytest.raises(ValueError, match='whose first axis is one batch'):
     input_gradient(cross_entropy, images)
 
 

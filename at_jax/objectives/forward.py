@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 
 from at_jax._arrays import unknown
-from at_jax.objectives.gradients import Wanted, differentiate
+from at_jax.objectives.gradients import Wanted, differentiate, in_float32
 from at_jax.objectives.network import Network
 from at_jax.objectives.taps import pair_endpoints
 
-GRADIENT_BNS = ('', 'running', 'batch')
+GRADIENT_BNS = ('running', 'batch')
 
 
 @jax.tree_util.register_dataclass
@@ -67,10 +67,10 @@ class Networks:
 
   def check(self):
     """ValueError where batch norm meets gradients and nobody says how."""
-    if self.gradient_bn not in GRADIENT_BNS:
+    if self.gradient_bn and self.gradient_bn not in GRADIENT_BNS:
       what = 'config.objective.gradient_bn'
       raise ValueError(unknown(what, self.gradient_bn, GRADIENT_BNS))
-    if self.wanted.student and not self.gradient_bn and self._norms():
+    if self.wanted.student and not self.gradient_bn and self._norms:
       raise ValueError(
         f'{self.student.label} has batch norm, and a term takes its input '
         "gradient: say config.objective.gradient_bn='running' (a second pass, "
@@ -80,33 +80,25 @@ class Networks:
 
   def __call__(self, variables, teacher_variables, images, labels):
     """One batch, the student in train mode: (`Forward`, new batch_stats)."""
-    wide = _in_float32(self.student)
-    train = self.gradient_bn != 'running' or not self._norms()
+    own, student = self.wanted.student, self.student
+    train = self.gradient_bn != 'running' or not self._norms
+    at_images = at_flipped = None
     differentiated = functools.partial(
-      differentiate,
-      wide,
-      variables,
-      labels=labels,
-      places=self.wanted.student,
-      train=train,
+      differentiate, student, variables, labels=labels, places=own, train=train
     )
-    one = other = None
-    if self.wanted.student and train and wide == self.student:
-      outputs, one = differentiated(images=images)  # one pass serves all terms
-    else:
-      outputs = self.student.apply(variables, images, train=True)
-      if self.wanted.student:
-        _, one = differentiated(images=images)
+    if own:
+      outputs, at_images = differentiated(images=images)
     if self.wanted.flipped:
-      _, other = differentiated(images=images[:, :, ::-1])
+      _, at_flipped = differentiated(images=images[:, :, ::-1])
+    if not own or not train or in_float32(student) != student:
+      outputs = student.apply(variables, images, train=True)
     (logits, ends), batch_stats = outputs
     forward = Forward(
-      labels, logits, ends, student_pass=one, flipped_pass=other
+      labels, logits, ends, student_pass=at_images, flipped_pass=at_flipped
     )
     if self.teacher:
-      forward = dataclasses.replace(
-        forward, **self._taught(teacher_variables, images, labels)
-      )
+      asked = self._ask_teacher(teacher_variables, images, labels)
+      forward = dataclasses.replace(forward, **jax.lax.stop_gradient(asked))
     return forward, batch_stats
 
   def shapes(self):
@@ -120,33 +112,22 @@ class Networks:
     labels = jax.ShapeDtypeStruct((2,), jnp.int32)
     return jax.eval_shape(self, *variables, images, labels)[0]
 
+  @functools.cached_property
   def _norms(self):
     """Whether the student has batch norm."""
     variables = jax.eval_shape(self.student.init, jax.random.key(0))
     return bool(jax.tree.leaves(variables['batch_stats']))
 
-  def _taught(self, variables, images, labels):
-    """The teacher's fields of `Forward`: constants, in eval mode."""
-    if not self.wanted.teacher:
-      pixels = self.teacher.images_from(images, self.student)
-      outputs, passed = self.teacher.apply(variables, pixels), None
-    else:
+  def _ask_teacher(self, variables, images, labels):
+    """The teacher's fields of `Forward`, in eval mode."""
+    teacher, places, passed = self.teacher, self.wanted.teacher, None
+    if places:
       outputs, passed = differentiate(
-        _in_float32(self.teacher),
-        variables,
-        images,
-        labels,
-        self.wanted.teacher,
-        given_for=self.student,
+        teacher, variables, images, labels, places, given_for=self.student
       )
-    (logits, ends), passed = jax.lax.stop_gradient((outputs, passed))
+    # What other terms read does not depend on whether gradients are taken.
+    if not places or in_float32(teacher) != teacher:
+      pixels = teacher.images_from(images, self.student)
+      outputs = teacher.apply(variables, pixels)
+    logits, ends = outputs
     return dict(teacher_logits=logits, teacher_ends=ends, teacher_pass=passed)
-
-
-def _in_float32(network):
-  """The network with activations in at least float32: derivatives need it."""
-  dtype = jnp.promote_types(network.model.dtype, jnp.float32)
-  if dtype == network.model.dtype:
-    return network
-  model = network.model.clone(dtype=dtype)
-  return dataclasses.replace(network, model=model)

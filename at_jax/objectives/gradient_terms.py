@@ -12,7 +12,7 @@ from at_jax.input_gradients import (
   symmetry_distance,
 )
 from at_jax.objectives.gradients import IMAGES, Wanted
-from at_jax.objectives.taps import pair_endpoints
+from at_jax.objectives.taps import check_taps, pair_endpoints
 
 PIXELS = ((IMAGES, IMAGES),)
 
@@ -48,7 +48,9 @@ def grad_at(forward, *, taps=(), squared=True):
 
 
 def wanted_by_grad_at(settings):
-  student, teacher = zip(*(settings.get('taps') or PIXELS), strict=True)
+  taps = settings.get('taps') or PIXELS
+  check_taps('grad_at', taps)
+  student, teacher = zip(*taps, strict=True)
   return Wanted(student=frozenset(student), teacher=frozenset(teacher))
 
 

@@ -53,10 +53,21 @@ class Wanted:
     )
 
 
+def in_float32(network):
+  """The network with activations in at least float32, as derivatives need."""
+  dtype = jnp.promote_types(network.model.dtype, jnp.float32)
+  if dtype == network.model.dtype:
+    return network
+  return dataclasses.replace(network, model=network.model.clone(dtype=dtype))
+
+
 def differentiate(
   network, variables, images, labels, places, *, given_for=None, train=False
 ):
   """(what `Network.apply` returns, a `Differentiated`), in one pass.
+
+  Activations and products are in float32 or better, whatever the network's
+  dtype and the run's precision.
 
   Args:
     network: a `Network`.
@@ -70,22 +81,30 @@ def differentiate(
   Raises:
     ValueError: see `submodule_of`.
   """
-  inputs, paths = {}, {}
-  for place in sorted(places):
-    if place == IMAGES:
-      inputs[IMAGES] = images
-    else:
-      paths[place], shape = submodule_of(network, place, train)
-      inputs[place] = jnp.zeros((len(images), *shape))
+  network = in_float32(network)
+  ends = {
+    place: submodule_of(network, place, train)
+    for place in sorted(places)
+    if place != IMAGES
+  }
+  # By path: two names of one endpoint, a group and its last block, share one.
+  zeros = {
+    path: jnp.zeros((len(images), *shape)) for path, shape in ends.values()
+  }
+  at_pixels = {IMAGES: images} if IMAGES in places else {}
 
   def losses(inputs):
-    pixels = inputs.get(IMAGES, images)
+    addends, at_pixels = inputs
+    pixels = at_pixels.get(IMAGES, images)
     if given_for:
       pixels = network.images_from(pixels, given_for)
-    with added({path: inputs[place] for place, path in paths.items()}):
+    with added(addends), jax.default_matmul_precision('float32'):
       outputs = network.apply(variables, pixels, train=train)
     logits, _ = outputs[0] if train else outputs
     return cross_entropy(logits, labels), (outputs, logits)
 
-  gradients, (outputs, logits) = input_gradient(losses, inputs, has_aux=True)
+  (found, gradients), (outputs, logits) = input_gradient(
+    losses, (zeros, at_pixels), has_aux=True
+  )
+  gradients |= {place: found[path] for place, (path, _) in ends.items()}
   return outputs, Differentiated(logits, gradients)

@@ -11,7 +11,6 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from at_jax._arrays import unknown
 from at_jax.objectives.taps import endpoint
 
 
@@ -32,11 +31,13 @@ def submodule_of(network, name, train):
       its submodules, like a ReLU.
   """
   paths, shapes = _endpoints_of_submodules(network, train)
-  shape = endpoint(shapes, name, "network's")
-  if name not in paths:
-    what = f'endpoint of {network.label} that a submodule returns'
+  shape = endpoint(shapes, name, f'network {network.label}')
+  if name not in paths or len(shape) != 3:
+    usable = [place for place in paths if len(shapes[place]) == 3]
     raise ValueError(
-      f'{unknown(what, name, paths)} Gradients are taken there alone.'
+      f'No gradient can be taken at the endpoint {name!r} of {network.label}: '
+      'it is no feature map that a submodule returns. There are: '
+      f'{", ".join(usable) or "none"}.'
     )
   return paths[name], shape
 

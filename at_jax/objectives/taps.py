@@ -10,6 +10,16 @@ def endpoint(endpoints, name, whose):
   return endpoints[name]
 
 
+def check_taps(term, taps):
+  """Raises ValueError unless `taps` are pairs of names."""
+  for tap in taps:
+    if isinstance(tap, str) or len(tap) != 2:
+      raise ValueError(
+        f'The term {term} wants taps in pairs (student, teacher), got {tap!r}: '
+        "common.same('group1', 'group2') makes them of equal names."
+      )
+
+
 def pair_endpoints(term, taps, student_ends, teacher_ends):
   """{name: (student's endpoint, teacher's endpoint)} of every tap.
 
@@ -27,6 +37,7 @@ def pair_endpoints(term, taps, student_ends, teacher_ends):
       f'The term {term} has no taps: name pairs of endpoints, common.same('
       "'group1', 'group2', 'group3')."
     )
+  check_taps(term, taps)
   pairs = {}
   for own, other in taps:
     name = own if own == other else f'{own}~{other}'

@@ -46,10 +46,10 @@ def transfer(
     steps_per_epoch: int.
     epochs: int.
     gradient_bn: how the student's batch norm behaves where a term reads its
-      input gradient. 'running' takes a second pass with running statistics;
-      'batch' takes that of the other terms, in which the gradients of a batch
-      depend on each other; '' is for networks without batch norm, where the
-      one pass serves all terms whatever this says.
+      input gradient. 'running' takes a second pass, with running statistics;
+      'batch' the statistics of the batch, on which its gradients then depend
+      (mirrored images have their own); '' is for networks without batch norm,
+      where this changes nothing.
   """
   terms = {name: dict(settings) for name, settings in terms.items()}
   if not terms:

@@ -147,4 +147,6 @@ def _class_names(arrays):
 def _last_of_each_group(taps):
   if len(taps) <= BANDS:
     return taps
-  return list({tap.split('/')[0]: tap for tap in taps}.values())[-BANDS:]
+  gradient = [tap for tap in taps if tap == GRADIENT]
+  groups = {tap.split('/')[0]: tap for tap in taps if tap != GRADIENT}
+  return list(groups.values())[len(gradient) - BANDS :] + gradient

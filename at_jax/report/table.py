@@ -18,6 +18,7 @@ def summarise(study):
     A dict from a row's key to a dict: `label`, `errors` by seed (test error
     in % at the last epoch), `n`, `median`, `mean`, `sd` (ddof 1; null for
     n < 2), `difference` to the baseline (null without one), `paper`,
+    `validation` (mean error at the last epoch, null without held out images),
     medians over runs `seconds`, `images_per_second` (median over a run),
     `peak_memory_mb` and `parameters`, `planned` (runs), `status`.
   """
@@ -34,6 +35,7 @@ def summarise(study):
       **spread(errors[key].values()),
       difference=difference,
       paper=row.paper or None,
+      validation=spread(_errors(row, 'validation_error').values())['mean'],
       seconds=_median_of(row, 'seconds'),
       images_per_second=_rate(row),
       peak_memory_mb=_median_of(row, 'peak_memory_mb'),
@@ -98,18 +100,22 @@ def table(study, rows):
     row['difference']['to'] for row in rows.values() if row['difference']
   }
   paper = any(row['paper'] for row in rows.values())
-  head = ['', 'test error %, median', 'mean ± sd', 'n']
+  # First, and on its own: choices are made by this one.
+  validated = any(row['validation'] is not None for row in rows.values())
+  head = ['', *(['validation error %, mean'] if validated else [])]
+  head += ['test error %, median', 'mean ± sd', 'n']
   if bases:
     base = rows[min(bases)]['label'] if len(bases) == 1 else '(row)'
     head += [f'difference to {base}, paired by seed']
   head += ['paper'] if paper else []
   head += ['time per run']
-  lines, above = [head], _teacher_lines(study, rows, len(head))
+  lines, above = [head], _teacher_lines(study, rows, head)
   for key, row in rows.items():
     lines += above.pop(key, [])
     line = [
       f'{row["label"]} ({row["status"]})' if row['status'] else row['label']
     ]
+    line += [_number(row['validation'])] if validated else []
     line += [_number(row['median']), _mean(row), str(row['n'])]
     if bases:
       line += [_difference(rows, row['difference'], named=len(bases) > 1)]
@@ -152,11 +158,11 @@ def duration(seconds):
   return f'{seconds:.1f} s'
 
 
-def _errors(row):
+def _errors(row, name='test_error'):
   return {
-    seed: float(run.result['test_error'])
+    seed: float(run.result[name])
     for seed, run in sorted(row.runs.items())
-    if run.result is not None
+    if run.result is not None and name in run.result
   }
 
 
@@ -173,7 +179,7 @@ def _rate(row):
   return statistics.median(rates) if rates else None
 
 
-def _teacher_lines(study, rows, width):
+def _teacher_lines(study, rows, head):
   """The teachers' one run each, which are no rows.
 
   Returns:
@@ -183,25 +189,24 @@ def _teacher_lines(study, rows, width):
   top = next(iter(rows))
   if not study.teachers:
     return (
-      {top: [_teacher_line('', None, width)]} if study.awaits_teacher else {}
+      {top: [_teacher_line('', None, head)]} if study.awaits_teacher else {}
     )
   names, above = teachers.names(study.teachers), {}
   for teacher in study.teachers:
     taught = [key for key in rows if key in teacher['rows']]
     place = taught[0] if taught and len(study.teachers) > 1 else top
-    line = _teacher_line(names[teacher['hash']], teacher['test_error'], width)
+    line = _teacher_line(names[teacher['hash']], teacher['test_error'], head)
     above.setdefault(place, []).append(line)
   return above
 
 
-def _teacher_line(name, error, width):
-  line = [
-    f'*{f"teacher {name}".strip()}*, one run',
-    _number(error),
-    NONE,
-    '0' if error is None else '1',
-  ]
-  return line + [NONE] * (width - len(line))
+def _teacher_line(name, error, head):
+  known = {
+    '': f'*{f"teacher {name}".strip()}*, one run',
+    'test error %, median': _number(error),
+    'n': '0' if error is None else '1',
+  }
+  return [known.get(title, NONE) for title in head]
 
 
 def _number(value):

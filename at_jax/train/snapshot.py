@@ -41,8 +41,9 @@ def save_snapshot(folder, when, program, variables):
     }
     if program.needs_teacher:
       teacher = program.objective.teacher
-      arrays |= _seen('teacher', program, teacher, program.teacher_variables)
-  arrays |= _seen(when, program, program.network, variables)
+      variables_of_teacher = program.teacher_variables
+      arrays |= _seen('teacher', program, teacher, variables_of_teacher, arrays)
+  arrays |= _seen(when, program, program.network, variables, arrays)
   if is_first_host():
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name('attention.part.npz')
@@ -56,17 +57,13 @@ def one_per_class(labels, count):
   return np.sort(first)[:count]
 
 
-def _seen(prefix, program, network, variables):
-  """Maps of the examples, and gradients, where the program shows them."""
-  split = program.bench.dataset.test
-  rows = one_per_class(split.labels, COUNT)
+def _seen(prefix, program, network, variables, arrays):
+  """Maps of `arrays['images']`, and gradients if the program shows them."""
   # On this host alone: hosts need not agree on whether the file is there.
-  variables = jax.device_get(variables)
-  own = program.network
-  images = normalise(split.images[rows], own.mean, own.std)
-  found = {}
+  variables, own = jax.device_get(variables), program.network
+  images = normalise(arrays['images'], own.mean, own.std)
+  found = group_maps(network)(variables, network.images_from(images, own))
   if program.shows_gradients:
     gradient = gradient_map(network, own)
-    found['input gradient'] = gradient(variables, images, split.labels[rows])
-  found |= group_maps(network)(variables, network.images_from(images, own))
+    found['input gradient'] = gradient(variables, images, arrays['labels'])
   return {f'{prefix}/{name}': x for name, x in jax.device_get(found).items()}

@@ -83,7 +83,7 @@ def test_endpoint_that_no_submodule_returns(side):
 
 def test_network_without_any_endpoint_to_reach():
   network = tiny_network(norm=False)
-  words = 'TinyNet', "'group1'", 'there are none'
+  words = 'TinyNet', "'group1'", 'There are: none'
   check(words, student=network, **tapped(('group1', 'middle')))
 
 

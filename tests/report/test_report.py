@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from report_workdir import cells, workdir
+from report_workdir import ERRORS, cells, workdir
 
 from at_jax import report
 
@@ -94,6 +94,21 @@ def test_validation_curves_say_so(tmp_path):
   folder = workdir(tmp_path / 'a', of='validation')
   report.write_report(folder)
   assert 'Bold: validation error' in (folder / 'report.md').read_text()
+
+
+def test_validation_errors_have_a_column_of_their_own(tmp_path):
+  folder = workdir(tmp_path / 'a')
+  for path in folder.glob('*/seed*/result.json'):
+    result = json.loads(path.read_text())
+    result['validation_error'] = result['test_error'] / 2 + result['seed']
+    path.write_text(json.dumps(result))
+  found = cells(report.write_report(folder))
+  assert found[''][:2] == ['validation error %, mean', 'test error %, median']
+  alone = [e / 2 + seed for seed, e in ERRORS['alone'].items()]
+  assert found['student alone'][0] == f'{np.mean(alone):.2f}'
+  assert found['*teacher WRN-16-2*, one run'][:4] == ['–', '5.10', '–', '1']
+  rows = json.loads((folder / 'result.json').read_text())['rows']
+  assert rows['alone']['validation'] == pytest.approx(np.mean(alone))
 
 
 def test_one_seed_has_no_sd(tmp_path):
