@@ -32,70 +32,13 @@ import subprocess
 import sys
 import tempfile
 
-from benchmarks.table import summarise, table
-from benchmarks.workload import BATCHES, CONFIGS
+from benchmarks.table import costs, summarise, table
+from benchmarks.variants import VARIANTS, is_bfloat16
+from benchmarks.workload import CONFIGS, PLAIN
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 HUGE_PAGES = 'glibc.malloc.hugetlb'
 PATHS = ('torch_python', 'out')  # flags that say nothing elsewhere
-
-
-def at_jax(name, *, devices=1, huge_pages=False, dtype='float32', extra=False):
-  """A way to run our step; `extra` ones are measured with --all."""
-  return dict(
-    engine='at_jax',
-    name=f'at_jax, {name}',
-    devices=devices,
-    huge_pages=huge_pages,
-    dtype=dtype,
-    extra=extra,
-  )
-
-
-def pytorch(name, *, huge_pages=False, bf16=False, compiled='', extra=False):
-  """A way to run PyTorch's step; `compiled` is a mode of torch.compile."""
-  return dict(
-    engine='torch',
-    name=f'PyTorch, {name}',
-    channels_last='channels_last' in name,
-    huge_pages=huge_pages,
-    bf16=bf16,
-    compiled=compiled,
-    extra=extra,
-  )
-
-
-VARIANTS = {
-  'cpu': [
-    # As train.py runs. PyTorch gets huge pages too: they are no merit of ours.
-    at_jax('2 devices, huge pages', devices=2, huge_pages=True),
-    at_jax('2 devices', devices=2, extra=True),
-    at_jax('1 device, huge pages', huge_pages=True, extra=True),
-    at_jax('1 device', extra=True),
-    pytorch('NCHW'),
-    pytorch('channels_last'),
-    pytorch('NCHW, huge pages', huge_pages=True),
-    pytorch('channels_last, huge pages', huge_pages=True),
-    pytorch(
-      'channels_last, huge pages, compiled',
-      huge_pages=True,
-      compiled='default',
-      extra=True,
-    ),
-  ],
-  'gpu': [
-    at_jax('float32'),
-    at_jax('bfloat16', dtype='bfloat16'),
-    pytorch('NCHW'),
-    pytorch('channels_last'),
-    pytorch('channels_last, bf16', bf16=True),
-    pytorch('channels_last, compiled', compiled='default', extra=True),
-    pytorch('channels_last, bf16, compiled', bf16=True, compiled='default'),
-    pytorch(
-      'channels_last, bf16, CUDA graphs', bf16=True, compiled='reduce-overhead'
-    ),
-  ],
-}
 
 
 def parse(arguments):
@@ -200,9 +143,11 @@ def measure_all(flags, variants, device, save):
     for number in range(1, flags.rounds + 1):
       for step in flags.steps:
         for variant in variants:
+          if step in PLAIN and is_bfloat16(variant):
+            continue  # second derivatives are taken in float32
           settings = variant | dict(
             step=step,
-            batch=flags.batch or BATCHES.get(step, 128),
+            batch=flags.batch or (64 if step in PLAIN else 128),
             seconds=flags.seconds,
             device=device,
           )
@@ -248,7 +193,10 @@ def main(arguments=None):
       pathlib.Path(flags.out).write_text(json.dumps(whole, indent=1) + '\n')
 
   measurements = measure_all(flags, variants, device, save)
-  print(f'\n{table(summarise(measurements))}')
+  rows = summarise(measurements)
+  print(f'\n{table(rows)}')
+  for line in costs(rows):
+    print(line)
   return int(any('failed' in one for one in measurements))
 
 

@@ -53,3 +53,23 @@ def table(rows):
       ]
     lines.append([row['step'], row['name'], *cells])
   return '\n'.join(f'| {" | ".join(cells)} |' for cells in lines)
+
+
+def costs(rows, plain='nin', steps=('min_l2', 'grad_at')):
+  """Sentences: what a gradient step takes, in times of the plain one."""
+  speed = {
+    (row['step'], row['name']): row['images_per_second']
+    for row in rows
+    if row['rounds']
+  }
+  lines = []
+  for step in steps:
+    times = [
+      f'{speed[plain, name] / rate:.2f} ({name})'
+      for (own, name), rate in speed.items()
+      if own == step and (plain, name) in speed
+    ]
+    if times:
+      lines.append(f'A step of {step} takes, in steps of {plain}: ')
+      lines[-1] += f'{", ".join(times)}.'
+  return lines

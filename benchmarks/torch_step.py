@@ -25,12 +25,14 @@ class Step(NamedTuple):
     loss: (student, teacher, images, labels) -> the loss of a batch.
     crop: whether images are cropped, and not only mirrored.
     weight_decay: of the optimizer.
+    tf32: whether a GPU may round to TF32; our gradient steps may not.
   """
 
   networks: Callable
   loss: Callable
   crop: bool = True
   weight_decay: float = 5e-4
+  tf32: bool = True
 
 
 def wide_residual(taught):
@@ -47,7 +49,7 @@ def plain(loss, *, taught=False, **settings):
   """A step under the conditions of Table 3."""
   networks = functools.partial(network_in_network, taught)
   loss = functools.partial(loss, **settings)
-  return Step(networks, loss, crop=False, weight_decay=0.0)
+  return Step(networks, loss, crop=False, weight_decay=0.0, tf32=False)
 
 
 alone = functools.partial(wide_residual, False)
@@ -142,6 +144,7 @@ def prepare(settings):
   last = settings['channels_last']
   layout = torch.channels_last if last else torch.contiguous_format
   step, batch = STEPS[settings['step']], settings['batch']
+  torch.backends.cudnn.allow_tf32 = step.tf32
   student, teacher = (
     network and network.to(device, memory_format=layout)
     for network in make_networks(step)

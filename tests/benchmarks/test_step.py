@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from benchmarks import step, workload
-from benchmarks.table import summarise, table
+from benchmarks import step, variants, workload
+from benchmarks.table import costs, summarise, table
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -149,20 +149,20 @@ def test_environment():
     'JAX_NUM_CPU_DEVICES': '8',
     'HOME': '/h',
   }
-  two = step.at_jax('two', devices=2, huge_pages=True)
+  two = variants.at_jax('two', devices=2, huge_pages=True)
   assert step.environment(two, base) == {
     'GLIBC_TUNABLES': 'glibc.malloc.check=1:glibc.malloc.hugetlb=1',
     'XLA_FLAGS': '--xla_dump_to=x --xla_force_host_platform_device_count=2',
     'HOME': '/h',
   }
-  one = step.environment(step.at_jax('one'), {'GLIBC_TUNABLES': ''})
+  one = step.environment(variants.at_jax('one'), {'GLIBC_TUNABLES': ''})
   assert one == {'XLA_FLAGS': '--xla_force_host_platform_device_count=1'}
 
 
 def test_names_say_what_is_set():
-  for variants in step.VARIANTS.values():
-    assert len({variant['name'] for variant in variants}) == len(variants)
-    for variant in variants:
+  for ways in variants.VARIANTS.values():
+    assert len({variant['name'] for variant in ways}) == len(ways)
+    for variant in ways:
       name = variant['name']
       assert ('huge pages' in name) == variant['huge_pages']
       if variant['engine'] == 'torch':
@@ -225,3 +225,15 @@ def test_pytorch_without_the_gpu_of_jax_is_not_compared(monkeypatch):
   assert step.look_at_torch(flags, 'gpu')[0] is None
   assert 'sees no GPU' in step.look_at_torch(flags, 'gpu')[1]
   assert step.look_at_torch(flags, 'cpu') == ({'gpu': '', 'threads': 2}, '')
+
+
+def test_costs_are_times_in_plain_steps():
+  speeds = {('nin', 'a'): 600, ('min_l2', 'a'): 200, ('grad_at', 'b'): 50}
+  rows = summarise(
+    [
+      dict(step=s, name=n, engine='x', images_per_second=v, peak_memory=1)
+      for (s, n), v in speeds.items()
+    ]
+  )
+  assert costs(rows) == ['A step of min_l2 takes, in steps of nin: 3.00 (a).']
+  assert costs(rows[1:]) == []

@@ -15,6 +15,7 @@ TERMS = dict(
   ce=dict(weight=common.constant(0.1)),
   grad_at=dict(weight=common.constant(50.0), taps=common.same('middle')),
   min_l2=dict(weight=common.constant(50.0)),
+  symmetry=dict(weight=common.constant(50.0), outputs=0.1),
 )
 
 
@@ -53,6 +54,6 @@ def test_two_devices_do_what_one_does(first_step, bn):
 
 def test_terms_are_most_of_it(first_step):
   metrics, _ = first_step(1, 'global')
-  for name in ('grad_at', 'min_l2'):
+  for name in ('grad_at', 'min_l2', 'symmetry'):
     assert 50 * metrics[name] > 0.1 * np.abs(metrics['ce'])
   assert metrics['grad_at'] == metrics['grad_at/middle']
