@@ -16,7 +16,7 @@ ROWS = 'alone+min_l2+grad_at+kd+activation_at'
 TINY = 'alone+grad_at'
 TEACHER = 'configs/nin_plain.py:width=96;dataset=digits'
 DEFAULTS = dict(tiny=False, seeds=5, width=24, lr=0.003, epochs=600)
-BETAS = dict(min_l2=1.0, grad_at=0.3, activation_at=300.0)
+BETAS = dict(min_l2=3.0, grad_at=1.0, activation_at=100.0)
 
 
 def get_config(arg=None):
