@@ -22,7 +22,7 @@ BETAS = dict(min_l2=3.0, grad_at=1.0, activation_at=100.0)
 def get_config(arg=None):
   arg = common.parse_arg(arg, **DEFAULTS | plain.STUDY | BETAS)
   config = common.digits(arg)
-  plain.set_conditions(config, arg.lr)
+  plain.set_conditions(config, plain.TINY_LR if arg.tiny else arg.lr)
   config.model = networks.plain_nin(arg.width, tiny=arg.tiny)
   config.data.validation = arg.validation
   if arg.tiny:

@@ -16,6 +16,7 @@ SETUP = common.SETUP | dict(width=96, lr=0.05)
 PAIR = SETUP | dict(teacher='configs/nin_plain.py:width=192')
 # Another one, with batch norm, teaches by activations.
 ACTIVATION_TEACHER = 'configs/nin_plain.py:width=192;batch_norm'
+TINY_LR = 1e-3  # there are no steps to warm up in
 # The activations that leave a convolution: signed, before any batch norm.
 CONVOLUTIONS = common.same('group1/conv', 'group2/conv', 'group3/conv')
 BETAS = dict(min_l2=0.1, grad_at=0.1, symmetry=0.1, activation_at=1e3)
@@ -43,7 +44,7 @@ ROWS = {
 def setup(arg, *, batch_norm=False):
   """A student alone, under the conditions of Table 3."""
   config = common.setup(arg)
-  set_conditions(config, arg.lr)
+  set_conditions(config, TINY_LR if arg.tiny else arg.lr)
   config.model = networks.plain_nin(
     arg.width, batch_norm=batch_norm, tiny=arg.tiny
   )
