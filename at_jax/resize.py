@@ -55,8 +55,7 @@ def ceil_windows(x, fill):
   """3x3 windows with stride 2 in ceil mode: their nine entries, row by row.
 
   Pooling made of these has a gradient of slices and sums. XLA's own windows
-  have a scatter, which took six times as long on a CPU, and twice that when
-  differentiated again.
+  have a scatter, which is slow on a CPU, and slower when differentiated again.
 
   Args:
     x: `[B, H, W, C]`.

@@ -2,8 +2,9 @@
 
 Networks in networks without batch norm, since nobody knows how it should behave
 in a second backward pass; flips only, no weight decay, fixed seed. No beta, no
-learning rate and no length was published: ours are chosen on validation images
-(`table3.py:sweep=...`), see docs/gradient_attention.md.
+learning rate and no length was published. The learning rate is one that short
+runs survived; the betas are not yet chosen (`table3.py:sweep=...` does it), see
+docs/gradient_attention.md.
 """
 
 import copy

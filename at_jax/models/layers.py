@@ -32,7 +32,7 @@ def _pointwise(x, kernel, strides, padding, *, precision=None, **layout):
   """A 1x1 convolution as the product of two matrices that it is.
 
   On CPUs the gradients of XLA's 1x1 convolution, or of a product of more axes,
-  transpose whole batches; those of this one do not: a fifth of the time.
+  transpose whole batches, which takes longer than the product itself.
   """
   del strides, padding, layout
   rows = x.reshape(-1, x.shape[-1])
