@@ -106,9 +106,11 @@ def main(argv):
       print(f'\n{report.write_report(workdir)}\n\nPictures: {workdir}')
   except Stopped as stopped:
     print(stopped, flush=True)
-    # Not sys.exit: XLA's threads may be compiling, and do not like Python to
-    # take itself apart around them. Everything that is saved is closed.
-    os._exit(128 + stopped.number)
+    if stopped.at_once:
+      # Not sys.exit: XLA's threads may be compiling, and do not like Python to
+      # take itself apart around them. Everything that is saved is closed.
+      os._exit(128 + stopped.number)
+    sys.exit(128 + stopped.number)
   except OSError as error:
     text = f'{type(error).__name__}: {error}'
     if error.errno == errno.ENOSPC and 'make room' not in text:

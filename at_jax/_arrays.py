@@ -73,6 +73,13 @@ def norm_of_difference(x, y):
   return safe_norm(jnp.where(equal, 0.0, difference))
 
 
+def squared_or_norm_of_difference(x, y, squared):
+  """Squared norm of x - y over the last axis, or `norm_of_difference`."""
+  if squared:
+    return jnp.sum((x - y) ** 2, axis=-1)
+  return norm_of_difference(x, y)
+
+
 def l2_normalize(x, eps):
   """x / max(norm(x), eps) over the last axis; 0, with derivatives 0, at 0."""
   top, scaled, squared = _scaled_square_sum(x)

@@ -13,8 +13,8 @@ from at_jax._arrays import (
   at_least_float32,
   check_rank,
   check_same_shape,
-  norm_of_difference,
   safe_norm,
+  squared_or_norm_of_difference,
 )
 
 
@@ -111,15 +111,10 @@ def gradient_distance(student_gradient, teacher_gradient, *, squared=True):
     >>> gradient_distance(gradient, 0 * gradient, squared=False).tolist()
     [5.0]
   """
-  check_rank('gradient_distance', student_gradient, '[B, H, W, C]')
-  check_rank('gradient_distance', teacher_gradient, '[B, H, W, C]')
-  check_same_shape('gradient_distance', student_gradient, teacher_gradient)
-  student, teacher = map(
-    _rows, at_least_float32(student_gradient, teacher_gradient)
+  student, teacher = _pair(
+    'gradient_distance', student_gradient, teacher_gradient
   )
-  if squared:
-    return jnp.sum((student - teacher) ** 2, axis=-1)
-  return norm_of_difference(student, teacher)
+  return squared_or_norm_of_difference(_rows(student), _rows(teacher), squared)
 
 
 def gradient_penalty(gradient, *, squared=True):
@@ -178,11 +173,16 @@ def symmetry_distance(gradient, gradient_of_flipped, *, squared=True):
     >>> symmetry_distance(row, row[:, :, ::-1]).tolist()
     [0.0]
   """
-  check_rank('symmetry_distance', gradient, '[B, H, W, C]')
-  check_rank('symmetry_distance', gradient_of_flipped, '[B, H, W, C]')
-  check_same_shape('symmetry_distance', gradient, gradient_of_flipped)
-  gradient, flipped = at_least_float32(gradient, gradient_of_flipped)
+  gradient, flipped = _pair('symmetry_distance', gradient, gradient_of_flipped)
   return gradient_distance(gradient, flipped[:, :, ::-1], squared=squared)
+
+
+def _pair(name, one, other):
+  """Both in one dtype, or `name` says what is wrong with their shapes."""
+  check_rank(name, one, '[B, H, W, C]')
+  check_rank(name, other, '[B, H, W, C]')
+  check_same_shape(name, one, other)
+  return at_least_float32(one, other)
 
 
 def _rows(gradient):

@@ -103,20 +103,18 @@ class Networks:
 
   def shapes(self):
     """A `Forward` of shapes: the networks are traced, nothing runs."""
-    shape, key = self.student.input_shape, jax.random.key(0)
     variables = [
-      jax.eval_shape(network.init, key) if network else {}
+      network.variable_shapes if network else {}
       for network in (self.student, self.teacher)
     ]
-    images = jax.ShapeDtypeStruct((2, *shape), jnp.float32)
+    images = jax.ShapeDtypeStruct((2, *self.student.input_shape), jnp.float32)
     labels = jax.ShapeDtypeStruct((2,), jnp.int32)
     return jax.eval_shape(self, *variables, images, labels)[0]
 
   @functools.cached_property
   def _norms(self):
     """Whether the student has batch norm."""
-    variables = jax.eval_shape(self.student.init, jax.random.key(0))
-    return bool(jax.tree.leaves(variables['batch_stats']))
+    return bool(jax.tree.leaves(self.student.variable_shapes['batch_stats']))
 
   def _ask_teacher(self, variables, images, labels):
     """The teacher's fields of `Forward`, in eval mode."""

@@ -5,7 +5,7 @@ The paper's weight of each is beta/2; see `at_jax/input_gradients.py`.
 
 import jax.numpy as jnp
 
-from at_jax._arrays import at_least_float32, norm_of_difference
+from at_jax._arrays import at_least_float32, squared_or_norm_of_difference
 from at_jax.input_gradients import (
   gradient_distance,
   gradient_penalty,
@@ -79,10 +79,7 @@ def symmetry(forward, *, squared=True, outputs=1.0):
     one.gradients[IMAGES], other.gradients[IMAGES], squared=squared
   )
   logits = at_least_float32(one.logits, other.logits)
-  if squared:
-    between = jnp.sum((logits[0] - logits[1]) ** 2, axis=-1)
-  else:
-    between = norm_of_difference(*logits)
+  between = squared_or_norm_of_difference(*logits, squared)
   parts = {'gradients': jnp.mean(distance), 'outputs': jnp.mean(between)}
   return parts['gradients'] + outputs * parts['outputs'], parts
 

@@ -1,8 +1,10 @@
 """A model together with what its images look like."""
 
 import dataclasses
+import functools
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 
@@ -41,6 +43,11 @@ class Network:
       'params': variables['params'],
       'batch_stats': variables.get('batch_stats', {}),
     }
+
+  @functools.cached_property
+  def variable_shapes(self):
+    """What `init` returns, as shapes: nothing is computed."""
+    return jax.eval_shape(self.init, jax.random.key(0))
 
   def images_from(self, images, other):
     """Images normalised for `other`, normalised for this network instead."""

@@ -82,7 +82,6 @@ def _endpoints_of_submodules(network, train):
       if own and called.count(own[0]) == 1:
         paths[name] = own[0]
 
-  variables = jax.eval_shape(network.init, jax.random.key(0))
   image = jax.ShapeDtypeStruct((2, *network.input_shape), jnp.float32)
-  jax.eval_shape(trace, variables, image)
+  jax.eval_shape(trace, network.variable_shapes, image)
   return paths, shapes

@@ -9,11 +9,13 @@ class Stopped(Exception):
 
   Attributes:
     number: of the signal.
+    at_once: whether it interrupted whatever Python was doing, where otherwise
+      the training loop ended in order.
   """
 
-  def __init__(self, number, message):
+  def __init__(self, number, message, *, at_once=False):
     super().__init__(message)
-    self.number = number
+    self.number, self.at_once = number, at_once
 
 
 class StopFlag:
@@ -58,6 +60,7 @@ class StopFlag:
         number,
         f'{name}: left at once; what was saved before is whole. Run the same '
         'command again to go on.',
+        at_once=True,
       )
     self.number = number
     print(

@@ -164,14 +164,14 @@ class _Study:
     tables = {}
     for program in programs.values():
       text = parameter_overview.get_parameter_overview(
-        _parameters(program.network), include_stats=False
+        program.network.variable_shapes['params'], include_stats=False
       )
       tables[str(program.network.model)] = text
     if table and len(tables) == 1 and not self.config.rows:
       self.say(next(iter(tables.values())))
     elif table:
       for name, program in programs.items():
-        leaves = jax.tree.leaves(_parameters(program.network))
+        leaves = jax.tree.leaves(program.network.variable_shapes['params'])
         total = sum(leaf.size for leaf in leaves)
         self.say(f'row {name}: {total:,} parameters (see parameters.txt)')
     if is_first_host():
@@ -241,8 +241,3 @@ class _Study:
       stop=self.session.stop,
       teacher_hash=self.teacher_hash(program, row),
     )
-
-
-def _parameters(network):
-  """Shapes of a network's parameters."""
-  return jax.eval_shape(network.init, jax.random.key(0))['params']

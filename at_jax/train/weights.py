@@ -112,8 +112,9 @@ def load_weights(folder, *, dtype='float32'):
   network = Network(
     model, (0.0,), (1.0,), tuple(about['input_shape']), about['label']
   )
-  template = jax.eval_shape(network.init, jax.random.key(0))
-  template = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), template)
+  template = jax.tree.map(
+    lambda x: np.zeros(x.shape, x.dtype), network.variable_shapes
+  )
   norm = np.zeros(about['normalisation_shape'])
   template = _arrays(template, norm, norm)
   try:

@@ -7,7 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from small_networks import assert_trees_close, tiny_network
-from transfer_runs import BLOCKS, CE, GROUPS, Setting, at_term, build
+from transfer_runs import (
+  BLOCKS,
+  CE,
+  GROUPS,
+  Setting,
+  at_term,
+  build,
+  close,
+)
 
 from at_jax.losses import cross_entropy, kd_divergence
 from at_jax.maps import activation_distance, at_distance
@@ -22,10 +30,6 @@ CROSSED = (('group1/block1', 'group1/block2'), ('group2', 'group2/block1'))
 def term(beta=100.0, **settings):
   defaults = dict(taps=GROUPS, form='code')
   return {'weight': common.constant(beta)} | defaults | settings
-
-
-def close(got, want, rtol=2e-5):
-  np.testing.assert_allclose(float(got), float(want), rtol=rtol)
 
 
 @pytest.fixture(scope='module')

@@ -12,26 +12,18 @@ from transfer_runs import (
   CE,
   Setting,
   build,
+  close,
   gradient_of_one,
   mean_square,
   one_by_one,
+  roughly,
   two_parts,
+  weight,
 )
-
-from configs import common
-
-
-def weight(value):
-  return {'weight': common.constant(value)}
-
 
 TERMS = dict(ce=CE, min_l2=weight(2.0), symmetry=weight(0.5))
 # Which term to differentiate with either setting: half the time to compile.
 CASES = dict(running='min_l2', batch='symmetry')
-
-
-def close(got, want, rtol=1e-4):
-  np.testing.assert_allclose(float(got), float(want), rtol=rtol)
 
 
 @pytest.fixture(scope='module')
@@ -103,8 +95,8 @@ def case(request, student):
 def test_value(case):
   _, ((loss, (_, value)), _), ((want_loss, (_, want)), _) = case
   assert want > 1e-2
-  close(value, want)
-  close(loss, want_loss)
+  roughly(value, want)
+  roughly(loss, want_loss)
 
 
 def test_gradient(case):
@@ -137,7 +129,7 @@ def test_only_running_statistics_leave_each_image_its_gradient(student, case):
   values, _ = alone(student.student, student.own, student.batch)
   want = values[CASES[name]]
   if name == 'running':
-    close(value, want)
+    roughly(value, want)
   else:
     assert abs(float(value) / want - 1) > 0.05
 
@@ -158,7 +150,7 @@ def test_gradients_of_bfloat16_networks_are_taken_in_float32():
   _, other = alone(in_float32(half.teacher), half.others, half.batch)
   for name, value in (want | {'grad_at': mean_square(one - other)}).items():
     assert metrics[name].dtype == jnp.float32
-    close(metrics[name], value)
+    roughly(metrics[name], value)
   # The other terms, and the statistics, are of the bfloat16 network.
   apply = jax.jit(functools.partial(half.student.apply, train=True))
   (logits, _), want_stats = apply(half.own, half.batch['image'])

@@ -8,14 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from small_networks import tiny_network, wrn_network
-from transfer_runs import CE, Setting, build
+from transfer_runs import (
+  CE,
+  Setting,
+  build,
+  weight,
+)
 
 from at_jax.objectives.gradients import differentiate
-from configs import common
-
-
-def weight(value):
-  return {'weight': common.constant(value)}
 
 
 @pytest.mark.parametrize('precision', ['default', 'highest'])

@@ -13,7 +13,9 @@ from transfer_runs import (
   loss_of_one,
   mean_square,
   one_by_one,
+  roughly,
   two_parts,
+  weight,
 )
 
 from at_jax.data.augment import normalise
@@ -22,14 +24,6 @@ from configs import common
 MEAN, STD = (100.0, 90.0, 125.0), (40.0, 50.0, 90.0)  # the teacher's
 WEIGHTS = dict(ce=0.1, kd=0.9, at=10.0, grad_at=0.7, min_l2=0.3, symmetry=0.2)
 GRADIENT_TERMS = 'grad_at', 'min_l2', 'symmetry'
-
-
-def close(got, want, rtol=1e-4):
-  np.testing.assert_allclose(float(got), float(want), rtol=rtol)
-
-
-def weight(value):
-  return {'weight': common.constant(value)}
 
 
 def mirrored(images):
@@ -118,9 +112,9 @@ def test_values_are_those_of_single_images(run, by_hand):
   }
   assert min(want.values()) > 0.01
   for name, value in want.items():
-    close(run.metrics[name], value)
+    roughly(run.metrics[name], value)
   both = want['symmetry/gradients'] + want['symmetry/outputs']
-  close(run.metrics['symmetry'], both)
+  roughly(run.metrics['symmetry'], both)
 
 
 def test_teachers_gradient_is_that_of_the_students_pixels(run, by_hand):
@@ -131,14 +125,14 @@ def test_teachers_gradient_is_that_of_the_students_pixels(run, by_hand):
 def test_all_terms_sum_up_with_their_weights(pair, run):
   metrics = run.metrics
   want = sum(value * metrics[name] for name, value in WEIGHTS.items())
-  close(metrics['loss'], want)
+  roughly(metrics['loss'], want)
   # The others are what they are where no term reads gradients.
   others = build(pair.student, pair.teacher, **run.terms('ce', 'kd', 'at'))
   for name, value in pair.loss(others)[2].items():
     if name != 'loss':
-      close(metrics[name], value)
+      roughly(metrics[name], value)
   for name, value in WEIGHTS.items():
-    close(metrics[f'weight/{name}'], value)
+    roughly(metrics[f'weight/{name}'], value)
   assert set(metrics) == {
     'loss', 'train_error', *WEIGHTS, *(f'weight/{name}' for name in WEIGHTS),
     'at/middle', 'symmetry/gradients', 'symmetry/outputs',
@@ -219,8 +213,8 @@ def test_norms_of_a_batch_of_every_image_twice(pair, by_hand):
     'symmetry/outputs': outputs,  # logged without the weight within the term
   }
   for name, value in want.items():
-    close(metrics[name], value)
-  close(loss, want['grad_at'] + 2 * want['min_l2'] + 3 * want['symmetry'])
+    roughly(metrics[name], value)
+  roughly(loss, want['grad_at'] + 2 * want['min_l2'] + 3 * want['symmetry'])
 
 
 def test_symmetry_is_zero_for_networks_that_do_not_see_the_flip():

@@ -16,7 +16,9 @@ from transfer_runs import (
   gradient_of_one,
   mean_square,
   one_by_one,
+  roughly,
   two_parts,
+  weight,
 )
 
 from at_jax.data.augment import normalise
@@ -25,14 +27,6 @@ from at_jax.objectives import Network
 from at_jax.objectives.gradients import differentiate
 from at_jax.objectives.places import added
 from configs import common
-
-
-def close(got, want, rtol=1e-4):
-  np.testing.assert_allclose(float(got), float(want), rtol=rtol)
-
-
-def weight(value):
-  return {'weight': common.constant(value)}
 
 
 @pytest.fixture(scope='module')
@@ -112,12 +106,12 @@ def test_grad_at_of_endpoints_is_that_of_networks_cut_in_two(
   student, teacher = by_hand
   assert student.shape == teacher.shape == (6, 4, 4, 4)
   want = mean_square(student - teacher)
-  close(metrics['grad_at'], want)
-  close(metrics['grad_at/middle'], want)
-  close(loss, 2 * want)
+  roughly(metrics['grad_at'], want)
+  roughly(metrics['grad_at/middle'], want)
+  roughly(loss, 2 * want)
   images, alone = pair.batch['image'], gradient_of_one(pair.student)
   pixels, _ = one_by_one(alone, pair.own, images, pair.raw['label'])
-  close(metrics['min_l2'], mean_square(pixels))
+  roughly(metrics['min_l2'], mean_square(pixels))
 
 
 def test_gradient_is_that_of_a_loss_by_hand(pair, run, by_hand):
@@ -167,7 +161,7 @@ def test_parts_are_summed_up_under_the_names_of_their_pairs():
   }
   want['grad_at'] = sum(want.values())
   for name, value in want.items():
-    close(metrics[name], value)
+    roughly(metrics[name], value)
   assert set(want) == {name for name in metrics if name.startswith('grad_at')}
 
 

@@ -10,7 +10,15 @@ from small_networks import (
   tiny_network,
   wrn_network,
 )
-from transfer_runs import BLOCKS, CE, GROUPS, Setting, at_term, build
+from transfer_runs import (
+  BLOCKS,
+  CE,
+  GROUPS,
+  Setting,
+  at_term,
+  build,
+  close,
+)
 
 from at_jax.losses import cross_entropy, kd_divergence, kd_loss
 from at_jax.maps import at_distance
@@ -22,10 +30,6 @@ from configs.wrn_at import DEFAULTS
 @pytest.fixture(scope='module')
 def pair():
   return Setting()
-
-
-def close(got, want, rtol=2e-5):
-  np.testing.assert_allclose(float(got), float(want), rtol=rtol)
 
 
 def test_ce_kd_and_at_sum_up_with_their_weights(pair):

@@ -7,7 +7,14 @@ from small_networks import (
   assert_trees_close,
   tiny_network,
 )
-from transfer_runs import BLOCKS, CE, Setting, at_term, build
+from transfer_runs import (
+  BLOCKS,
+  CE,
+  Setting,
+  at_term,
+  build,
+  close,
+)
 
 from at_jax.losses import cross_entropy
 from at_jax.maps import at_distance
@@ -18,10 +25,6 @@ from configs import common
 @pytest.fixture(scope='module')
 def pair():
   return Setting()
-
-
-def close(got, want, rtol=2e-5):
-  np.testing.assert_allclose(float(got), float(want), rtol=rtol)
 
 
 def test_teacher_that_is_the_student_leaves_cross_entropy():

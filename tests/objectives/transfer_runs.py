@@ -16,12 +16,27 @@ from configs import common
 BATCH = 6
 GROUPS = common.same('group1', 'group2')
 BLOCKS = common.same('group1/block1', 'group1/block2', 'group2/block1')
-CE = {'weight': common.constant(1.0)}
+
+
+def close(got, want, rtol=2e-5):
+  np.testing.assert_allclose(float(got), float(want), rtol=rtol)
+
+
+def roughly(got, want):
+  """For gradients, of which other orders of summing round further apart."""
+  close(got, want, rtol=1e-4)
+
+
+def weight(value):
+  return {'weight': common.constant(value)}
+
+
+CE = weight(1.0)
 
 
 def at_term(beta=100.0, **settings):
   defaults = dict(taps=GROUPS, form='code', kind='sum_pow', p=2.0, resize='')
-  return {'weight': common.constant(beta)} | defaults | settings
+  return weight(beta) | defaults | settings
 
 
 def build(student, teacher, gradient_bn='', **terms):
