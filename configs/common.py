@@ -157,6 +157,7 @@ def base():
     factor=0.2,
     reset_momentum=True,  # at a drop, as the authors' code does
     warmup=0.0,  # epochs
+    rates={},  # factors of lr by parameter path: {'head': 10.0}
   )
   config.epochs = 200
   # CIFAR: 390 steps an epoch; the original's 391st, of 80 images, is left out.
@@ -165,7 +166,11 @@ def base():
   config.eval_every = 1  # epochs
   config.dtype = 'float32'  # of activations
   config.precision = 'default'  # of matrix products and convolutions
-  config.bn = 'global'  # or 'per_device'
+  config.bn = 'global'  # or 'per_device', or 'frozen': running statistics
+  # Weights folders to begin from, by parameter path; '' is the whole network,
+  # whose head begins anew where its size differs.
+  config.start = dotted({})
+  config.freeze = ()  # paths that are not trained: ('stem', 'group1_*')
   config.deterministic = False  # bitwise repeatable on a GPU too
   config.log_every = 100  # steps
   config.checkpoint_seconds = 120.0
@@ -227,7 +232,7 @@ DATASETS = ('cifar10', 'cifar100', 'mnist', 'digits')
 
 
 # Arguments of every config of one network, and of one with a teacher.
-SETUP = dict(tiny=False, seeds=1, dataset='cifar10', epochs=200)
+SETUP = dict(tiny=False, seeds=1, dataset='cifar10', epochs=200, start='')
 PAIR = SETUP | dict(
   depth=16,
   width=1.0,
@@ -254,7 +259,7 @@ def paper(arg, defaults, error):
 
 
 def setup(arg):
-  """The setup for `arg.dataset`, with `arg.epochs` if there is one."""
+  """The setup for `arg.dataset`: `arg.epochs`, begun with `arg.start`."""
   if arg.dataset not in DATASETS:
     raise ValueError(unknown('dataset', arg.dataset, DATASETS))
   if arg.dataset == 'digits':
@@ -265,4 +270,6 @@ def setup(arg):
     config.data.update(pad=2, flip=False, mean=(33.3,), std=(78.6,))
   if not arg.tiny:
     stretch(config, arg.get('epochs', config.epochs))
+  if arg.get('start'):
+    config.start = dotted({'': arg.start})
   return config

@@ -9,16 +9,26 @@ arrays, documented in the class. XLA drops the ones that nobody reads.
 """
 
 import dataclasses
+import functools
 
 from at_jax._arrays import unknown
 from at_jax.models.cifar_resnet import CifarResNet
 from at_jax.models.nin import NIN
+from at_jax.models.preact_resnet import PreactResNet
+from at_jax.models.resnet import ResNet
 from at_jax.models.wrn import WRN
 
 MODELS = {
   'wrn': WRN,
   'nin': NIN,
   'cifar_resnet': CifarResNet,
+  'resnet18': functools.partial(ResNet, depth=18),
+  'resnet34': functools.partial(ResNet, depth=34),
+  'resnet50': functools.partial(ResNet, depth=50),
+  'resnet101': functools.partial(ResNet, depth=101),
+  'resnet152': functools.partial(ResNet, depth=152),
+  'preact_resnet18': functools.partial(PreactResNet, depth=18),
+  'preact_resnet34': functools.partial(PreactResNet, depth=34),
 }
 
 
@@ -39,10 +49,11 @@ def create_model(name, **kwargs):
   if name not in MODELS:
     raise ValueError(unknown('model', name, sorted(MODELS)))
   model = MODELS[name]
+  fixed = getattr(model, 'keywords', {})
   fields = [
     field.name
-    for field in dataclasses.fields(model)
-    if field.name not in ('parent', 'name')
+    for field in dataclasses.fields(getattr(model, 'func', model))
+    if field.name not in ('parent', 'name', *fixed)
   ]
   for key in kwargs:
     if key not in fields:

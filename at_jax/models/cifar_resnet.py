@@ -13,11 +13,7 @@ import jax.numpy as jnp
 
 from at_jax._arrays import check_rank
 from at_jax.models import layers
-
-# The paper says nothing of scales; its code and PyTorch begin at 1.
-batch_norm = functools.partial(
-  layers.batch_norm, scale_init=nn.initializers.ones
-)
+from at_jax.models.layers import batch_norm_from_1 as batch_norm
 
 
 class Block(nn.Module):

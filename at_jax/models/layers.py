@@ -1,4 +1,4 @@
-"""What the networks for small images share: convolution, batch norm, head.
+"""What the networks share: convolution, batch norm, head.
 
 The conventions are PyTorch's and those of the attention transfer authors' code.
 """
@@ -11,7 +11,15 @@ import jax.numpy as jnp
 kaiming_normal = nn.initializers.variance_scaling(2.0, 'fan_in', 'normal')
 
 
-def conv(features, kernel, stride, *, use_bias=False, **kwargs):
+def conv(
+  features,
+  kernel,
+  stride,
+  *,
+  use_bias=False,
+  kernel_init=kaiming_normal,
+  **kwargs,
+):
   """A convolution, by default without bias, padded as PyTorch pads.
 
   `SAME` would pad a strided convolution on the other side.
@@ -22,7 +30,7 @@ def conv(features, kernel, stride, *, use_bias=False, **kwargs):
     strides=stride,
     padding=kernel // 2,
     use_bias=use_bias,
-    kernel_init=kaiming_normal,
+    kernel_init=kernel_init,
     conv_general_dilated=_pointwise if kernel == stride == 1 else None,
     **kwargs,
   )
@@ -47,6 +55,10 @@ batch_norm = functools.partial(
   momentum=0.9,
   epsilon=1e-5,
   scale_init=nn.initializers.uniform(1.0),
+)
+# Where no authors' code says otherwise scales begin at 1, as in PyTorch.
+batch_norm_from_1 = functools.partial(
+  batch_norm, scale_init=nn.initializers.ones
 )
 
 # The layer from pooled features to logits; its bias begins at 0.

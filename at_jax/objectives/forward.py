@@ -70,7 +70,8 @@ class Networks:
     if self.gradient_bn and self.gradient_bn not in GRADIENT_BNS:
       what = 'config.objective.gradient_bn'
       raise ValueError(unknown(what, self.gradient_bn, GRADIENT_BNS))
-    if self.wanted.student and not self.gradient_bn and self._norms:
+    mixed = self.student.mixes_images
+    if self.wanted.student and not self.gradient_bn and mixed:
       raise ValueError(
         f'{self.student.label} has batch norm, and a term takes its input '
         "gradient: say config.objective.gradient_bn='running' (a second pass, "
@@ -81,7 +82,7 @@ class Networks:
   def __call__(self, variables, teacher_variables, images, labels):
     """One batch, the student in train mode: (`Forward`, new batch_stats)."""
     own, student = self.wanted.student, self.student
-    train = self.gradient_bn != 'running' or not self._norms
+    train = self.gradient_bn != 'running' or not student.mixes_images
     at_images = at_flipped = None
     differentiated = functools.partial(
       differentiate, student, variables, labels=labels, places=own, train=train
@@ -110,11 +111,6 @@ class Networks:
     images = jax.ShapeDtypeStruct((2, *self.student.input_shape), jnp.float32)
     labels = jax.ShapeDtypeStruct((2,), jnp.int32)
     return jax.eval_shape(self, *variables, images, labels)[0]
-
-  @functools.cached_property
-  def _norms(self):
-    """Whether the student has batch norm."""
-    return bool(jax.tree.leaves(self.student.variable_shapes['batch_stats']))
 
   def _ask_teacher(self, variables, images, labels):
     """The teacher's fields of `Forward`, in eval mode."""

@@ -7,6 +7,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from at_jax.objectives.paths import covered, covers
+
 
 @dataclasses.dataclass(frozen=True)
 class Network:
@@ -18,6 +20,8 @@ class Network:
     std: likewise.
     input_shape: `(height, width, channels)`.
     label: what people call it, for messages and tables.
+    frozen_norms: parameter paths (see `paths.covers`) whose batch norms use
+      their running statistics in train mode too, and update none.
   """
 
   model: nn.Module
@@ -25,14 +29,16 @@ class Network:
   std: tuple[float, ...]
   input_shape: tuple[int, int, int]
   label: str
+  frozen_norms: tuple[str, ...] = ()
 
   def apply(self, variables, images, *, train=False):
     """(logits, endpoints), and the new batch_stats when `train`."""
     if not train:
       return self.model.apply(variables, images, train=False)
-    outputs, changed = self.model.apply(
-      variables, images, train=True, mutable=['batch_stats']
-    )
+    with nn.intercept_methods(self._freeze_norms):
+      outputs, changed = self.model.apply(
+        variables, images, train=True, mutable=['batch_stats']
+      )
     return outputs, changed.get('batch_stats', {})
 
   def init(self, key):
@@ -48,6 +54,21 @@ class Network:
   def variable_shapes(self):
     """What `init` returns, as shapes: nothing is computed."""
     return jax.eval_shape(self.init, jax.random.key(0))
+
+  @property
+  def mixes_images(self):
+    """Whether batch norm makes one image depend on the others in training."""
+    stats = self.variable_shapes['batch_stats']
+    return not all(jax.tree.leaves(covered(self.frozen_norms, stats)))
+
+  def _freeze_norms(self, next_function, args, kwargs, context):
+    module = context.module
+    if isinstance(module, nn.BatchNorm) and covers(
+      self.frozen_norms, module.path
+    ):
+      # Modules refuse to be changed, but this one was made for this call.
+      object.__setattr__(module, 'use_running_average', True)
+    return next_function(*args, **kwargs)
 
   def images_from(self, images, other):
     """Images normalised for `other`, normalised for this network instead."""

@@ -30,7 +30,7 @@ INHERITED = (
 CHOICES = {
   'dtype': ('float32', 'bfloat16'),
   'precision': ('default', 'high', 'float32', 'highest'),
-  'bn': ('global', 'per_device'),
+  'bn': ('global', 'per_device', 'frozen'),
 }
 POSITIVE = (
   'seeds',

@@ -63,6 +63,7 @@ class _Run:
     self.origin = {
       'data_fingerprint': program.bench.dataset.fingerprint,
       'teacher_hash': teacher_hash,
+      'start_hashes': program.start.digests,
     }
     self.program, self.folder, self.seed = program, folder, seed
     self.title, self.console, self.stop = title, console, stop

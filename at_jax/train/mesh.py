@@ -42,7 +42,7 @@ def split_cpu(configs):
   if chosen or jax.config.jax_num_cpu_devices != -1:
     return
   if all(
-    c.bn == 'global' and c.batch_size % 2 == c.eval_batch_size % 2 == 0
+    c.bn != 'per_device' and c.batch_size % 2 == c.eval_batch_size % 2 == 0
     for c in configs
   ):
     jax.config.update('jax_num_cpu_devices', 2)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import optax
 
 from at_jax._arrays import unknown
+from at_jax.objectives.paths import covered, covers, names_of
 
 SCHEDULES = ('constant', 'steps', 'cosine')
 OPTIMIZERS = ('sgd',)
@@ -46,14 +47,16 @@ def learning_rate(settings, *, steps_per_epoch, epochs):
   return optax.join_schedules([ramp, main], [warmup])
 
 
-def make_optimizer(settings, *, steps_per_epoch, epochs):
+def make_optimizer(settings, *, steps_per_epoch, epochs, freeze=()):
   """An optax transformation and its learning rate schedule.
 
   Args:
     settings: `config.optimizer`: name, lr, momentum, nesterov, weight_decay,
-      schedule, drops, factor, warmup, reset_momentum.
+      schedule, drops, factor, warmup, reset_momentum, rates.
     steps_per_epoch: int.
     epochs: int.
+    freeze: paths of the student's parameters that stay what they are, weight
+      decay included.
 
   Raises:
     ValueError: an unknown optimizer or schedule.
@@ -63,6 +66,7 @@ def make_optimizer(settings, *, steps_per_epoch, epochs):
   schedule = learning_rate(
     settings, steps_per_epoch=steps_per_epoch, epochs=epochs
   )
+  rates = settings['rates']
   momentum = optax.trace(settings['momentum'], nesterov=settings['nesterov'])
   if settings['reset_momentum'] and settings['schedule'] == 'steps':
     starts = _drop_steps(settings['drops'], steps_per_epoch)
@@ -71,8 +75,35 @@ def make_optimizer(settings, *, steps_per_epoch, epochs):
     optax.add_decayed_weights(settings['weight_decay']),
     momentum,
     optax.scale_by_learning_rate(schedule),
+    *([scale_by_path(rates)] if rates else []),
   )
+  if freeze:
+    optimizer = optax.partition(
+      {False: optimizer, True: optax.set_to_zero()},
+      lambda params: covered([_in_student(path) for path in freeze], params),
+    )
   return optimizer, schedule
+
+
+def _in_student(path):
+  return f'student/{path}' if path else 'student'
+
+
+def scale_by_path(rates):
+  """Multiplies updates by {path of the student's parameters: factor}.
+
+  Where two paths cover a parameter both factors count.
+  """
+
+  def scale(path, update):
+    for pattern, factor in rates.items():
+      if covers([_in_student(pattern)], names_of(path)):
+        update = factor * update
+    return update
+
+  return optax.stateless(
+    lambda updates, _: jax.tree.map_with_path(scale, updates)
+  )
 
 
 class ResetState(NamedTuple):

@@ -13,9 +13,11 @@ from at_jax.maps import attention_map
 from at_jax.models import create_model
 from at_jax.objectives import Network, make_objective
 from at_jax.objectives.gradients import IMAGES, differentiate
+from at_jax.objectives.paths import check_patterns
 from at_jax.train.evaluation import Evaluator
 from at_jax.train.mesh import check_batch, put, replicated
 from at_jax.train.optimizer import make_optimizer
+from at_jax.train.start import find_start
 from at_jax.train.state import init_state, named_key
 from at_jax.train.step import make_chunk, make_step
 
@@ -32,8 +34,18 @@ def make_network(config, dataset):
         f'config.data.{field} has {len(config.data[field])} values, the images '
         f'of {dataset.name} have {shape[-1]} channels.'
       )
-  mean, std = tuple(config.data.mean), tuple(config.data.std)
-  return Network(model, mean, std, tuple(shape), config.label)
+  network = Network(
+    model,
+    tuple(config.data.mean),
+    tuple(config.data.std),
+    tuple(shape),
+    config.label,
+    frozen_norms=('',) if config.bn == 'frozen' else tuple(config.freeze),
+  )
+  parameters = network.variable_shapes['params']
+  check_patterns('config.freeze', config.freeze, parameters)
+  check_patterns('config.optimizer.rates', config.optimizer.rates, parameters)
+  return network
 
 
 def model_arguments(config, dataset):
@@ -101,6 +113,7 @@ class Program:
     self.steps_per_epoch = count // config.batch_size
     self.total_steps = self.steps_per_epoch * config.epochs
     self.network = make_network(config, bench.dataset)
+    self.start = find_start(config.start, self.network)
     self.objective = make_objective(
       config.objective.to_dict(),
       student=self.network,
@@ -128,6 +141,7 @@ class Program:
       config.optimizer.to_dict(),
       steps_per_epoch=self.steps_per_epoch,
       epochs=config.epochs,
+      freeze=tuple(config.freeze),
     )
     step = make_step(
       self.objective,
@@ -138,6 +152,7 @@ class Program:
       steps_per_epoch=self.steps_per_epoch,
       mesh=mesh,
       bn=config.bn,
+      freeze=tuple(config.freeze),
     )
     self._scan = mesh.devices.flat[0].platform != 'cpu'
     self._chunk = make_chunk(
@@ -163,7 +178,15 @@ class Program:
 
   def init(self, seed):
     """The state before the first step."""
-    return self._init(jax.random.key(seed))
+    state = self._init(jax.random.key(seed))
+    if not self.start.variables:
+      return state
+    variables = self.start.apply(student_variables(state))
+    variables = put(variables, replicated(self.bench.mesh))
+    return state.replace(
+      params=state.params | {'student': variables['params']},
+      batch_stats=variables['batch_stats'],
+    )
 
   def order(self, state):
     """The order of the training images in the state's epoch."""

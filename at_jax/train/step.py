@@ -14,14 +14,24 @@ from jax.sharding import PartitionSpec as P
 from at_jax._arrays import unknown
 from at_jax.data.augment import augment, normalise
 from at_jax.data.in_memory import take_batch
+from at_jax.objectives.paths import covered
 from at_jax.train.mesh import AXIS, replicated, split
 from at_jax.train.state import step_key
 
-BATCH_NORMS = ('global', 'per_device')
+BATCH_NORMS = ('global', 'per_device', 'frozen')
 
 
 def make_step(
-  objective, optimizer, schedule, *, data, batch_size, steps_per_epoch, mesh, bn
+  objective,
+  optimizer,
+  schedule,
+  *,
+  data,
+  batch_size,
+  steps_per_epoch,
+  mesh,
+  bn,
+  freeze=(),
 ):
   """(state, teacher_variables, train_split, order) -> (state, metrics).
 
@@ -34,11 +44,17 @@ def make_step(
     steps_per_epoch: int.
     mesh: see `at_jax.train.mesh`.
     bn: 'global' normalises over the whole batch, 'per_device' over each
-      device's share, as data-parallel PyTorch does.
+      device's share, as data-parallel PyTorch does; with 'frozen' the student's
+      `Network` normalises by running statistics.
+    freeze: paths of the student's parameters that get no gradient.
   """
   if bn not in BATCH_NORMS:
     raise ValueError(unknown('bn', bn, BATCH_NORMS))
-  differentiate = jax.value_and_grad(objective.loss, has_aux=True)
+
+  def loss(params, *rest):
+    return objective.loss(_held(params, freeze), *rest)
+
+  differentiate = jax.value_and_grad(loss, has_aux=True)
   if bn == 'per_device':
     differentiate = _on_each_device(differentiate, mesh)
 
@@ -65,7 +81,7 @@ def make_step(
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     new_state = state.replace(
       step=state.step + 1,
-      params=optax.apply_updates(state.params, updates),
+      params=_moved(state.params, updates, freeze),
       batch_stats=batch_stats,
       opt_state=opt_state,
     )
@@ -78,6 +94,31 @@ def make_step(
     return new_state, metrics
 
   return step
+
+
+def _held(params, freeze):
+  """The parameters, those of the student under `freeze` as constants."""
+  student = jax.tree.map(
+    lambda x, held: jax.lax.stop_gradient(x) if held else x,
+    params['student'],
+    covered(freeze, params['student']),
+  )
+  return params | {'student': student}
+
+
+def _moved(params, updates, freeze):
+  """The updated parameters; those under `freeze` bit by bit as they were.
+
+  Adding zero would not do: XLA flushes the smallest numbers to 0.
+  """
+  moved = optax.apply_updates(params, updates)
+  student = jax.tree.map(
+    lambda old, new, held: old if held else new,
+    params['student'],
+    moved['student'],
+    covered(freeze, params['student']),
+  )
+  return moved | {'student': student}
 
 
 def make_chunk(step, *, mesh, precision, scan):

@@ -142,9 +142,11 @@ class _Study:
     for row in row_names(self.config):
       config = self.row_config(row)
       teacher = self.teachers[row] = self.teacher(config, known)
-      programs[row] = Program(
+      program = programs[row] = Program(
         config, self.session.bench(config), teacher=teacher and teacher.network
       )
+      for note in program.start.notes:
+        self.say(f'row {row}: {note}' if self.config.rows else note)
     shown = any(program.shows_gradients for program in programs.values())
     for program in programs.values():
       program.shows_gradients = shown
@@ -223,6 +225,7 @@ class _Study:
       now = {
         'data_fingerprint': program.bench.dataset.fingerprint,
         'teacher_hash': self.teacher_hash(program, row),
+        'start_hashes': program.start.digests,
       }
       for path in sorted((self.workdir / row).glob('seed*/result.json')):
         before = read_json(path)

@@ -14,6 +14,7 @@ from at_jax.train.checkpoint import read_json
 from at_jax.train.config import check_config, teacher_config
 from at_jax.train.differences import fingerprint
 from at_jax.train.program import make_network
+from at_jax.train.start import find_start
 from at_jax.train.weights import load_weights
 
 
@@ -84,7 +85,8 @@ def _from_config(config, study):
     own.label = own.label or name
   network = make_network(own, dataset)
   _check_images(network, own.label, study.session.dataset(config.data))
-  digest = fingerprint(own, dataset.fingerprint)
+  start = find_start(own.start, network)
+  digest = fingerprint(own, dataset.fingerprint, start.digests)
   workdir = study.workdir.parent / 'teachers' / f'{name}-{digest}'
 
   def wait():

@@ -102,13 +102,14 @@ def claim_workdir(folder, config, dataset, about):
 
 
 def check_origin(folder, before, now):
-  """Raises ValueError where a run's data or teacher are no longer the same."""
+  """Raises ValueError where a run's data, teacher or start are not the same."""
   for name, what in (
     ('data_fingerprint', 'data'),
     ('teacher_hash', "teacher's weights"),
+    ('start_hashes', 'weights of config.start'),
   ):
-    if before[name] != now[name]:
+    if before.get(name) != now[name]:
       raise ValueError(
-        f'The {what} changed since the run in {folder} ({before[name]}, now '
-        f'{now[name]}). Put the former back, or give another --workdir.'
+        f'The {what} changed since the run in {folder} ({before.get(name)}, '
+        f'now {now[name]}). Put the former back, or give another --workdir.'
       )

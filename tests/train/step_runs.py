@@ -58,17 +58,21 @@ class Setup:
     scan=False,
     optimizer=None,
     data=DATA,
+    freeze=(),
+    gradient_bn='',
+    **settings,
   ):
     self.mesh = data_mesh(jax.devices()[:devices])
     self.student, self.teacher = student, teacher
     self.optimizer, schedule = make_optimizer(
-      common.base().optimizer.to_dict() | dict(drops=(2,)),
+      common.base().optimizer.to_dict() | dict(drops=(2,)) | settings,
       steps_per_epoch=STEPS,
       epochs=4,
+      freeze=freeze,
     )
     self.optimizer = optimizer or self.optimizer
     self.objective = make_objective(
-      dict(name='transfer', terms=terms(taps)),
+      dict(name='transfer', terms=terms(taps), gradient_bn=gradient_bn),
       student=student,
       teacher=teacher,
       steps_per_epoch=STEPS,
@@ -86,6 +90,7 @@ class Setup:
       steps_per_epoch=STEPS,
       mesh=self.mesh,
       bn=bn,
+      freeze=freeze,
     )
     self.chunk = make_chunk(
       step, mesh=self.mesh, precision='float32', scan=scan

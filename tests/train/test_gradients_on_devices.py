@@ -21,16 +21,20 @@ TERMS = dict(
 
 @pytest.fixture(scope='module')
 def first_step():
-  """(devices, bn) -> (metrics, gradient) of the first step."""
+  """(devices, bn, gradient_bn) -> (metrics, gradient) of the first step.
+
+  The student has batch norm where `gradient_bn` says what to do about it.
+  """
 
   @functools.cache
-  def run(devices, bn):
+  def run(devices, bn='global', gradient_bn=''):
     setup = step_runs.Setup(
-      two_parts(),
+      two_parts(norm=bool(gradient_bn)),
       two_parts(hidden=8, norm=True, mean=(100.0,), std=(40.0,)),
       taps=None,
       devices=devices,
       bn=bn,
+      gradient_bn=gradient_bn,
       optimizer=step_runs.keep_gradients(),
     )
     state, (metrics,) = setup.run(1)
@@ -46,14 +50,23 @@ def first_step():
 @pytest.mark.parametrize('bn', ['global', 'per_device'])
 def test_two_devices_do_what_one_does(first_step, bn):
   """Also with batch norm per device: the student has none."""
-  metrics, gradient = first_step(2, bn)
-  want_metrics, want_gradient = first_step(1, 'global')
+  assert_close(first_step(2, bn), first_step(1))
+
+
+@pytest.mark.parametrize('gradient_bn', ['running', 'batch'])
+def test_batch_norm_over_two_devices_is_that_over_one(first_step, gradient_bn):
+  two, one = (first_step(n, gradient_bn=gradient_bn) for n in (2, 1))
+  assert_close(two, one)
+
+
+def assert_close(got, want):
+  (metrics, gradient), (want_metrics, want_gradient) = got, want
   assert_trees_close(metrics, want_metrics, rtol=1e-4)
   assert_trees_close(gradient, want_gradient, rtol=1e-3, atol=1e-5)
 
 
 def test_terms_are_most_of_it(first_step):
-  metrics, _ = first_step(1, 'global')
+  metrics, _ = first_step(1)
   for name in ('grad_at', 'min_l2', 'symmetry'):
     assert 50 * metrics[name] > 0.1 * np.abs(metrics['ce'])
   assert metrics['grad_at'] == metrics['grad_at/middle']
