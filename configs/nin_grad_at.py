@@ -4,7 +4,7 @@ The student's gradient of the loss with respect to the pixels is to be the
 teacher's. Paper: 12.1 % test error, one run (Table 3), of networks whose widths
 it does not give, see `nin.py`, with a beta it does not give either. Ours: not
 yet measured.
-  python train.py --config=configs/nin_grad_at.py         # also :beta=1
+  python train.py --config=configs/nin_grad_at.py         # also :beta=3
   python train.py --config=configs/nin_grad_at.py:tiny    # seconds, no files
 """
 

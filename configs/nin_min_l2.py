@@ -3,7 +3,7 @@
 Drucker and LeCun's penalty, "min-l2" in the paper; no teacher. Paper: 12.5 %
 test error, one run (Table 3), of a network whose width it does not give, see
 `nin.py`, with a beta it does not give either. Ours: not yet measured.
-  python train.py --config=configs/nin_min_l2.py          # also :beta=1
+  python train.py --config=configs/nin_min_l2.py          # also :beta=3
   python train.py --config=configs/nin_min_l2.py:tiny     # seconds, no files
 """
 

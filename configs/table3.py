@@ -5,7 +5,7 @@ the teacher's (grad-AT), distilled (KD), with gradients that follow a mirrored
 image (symmetry), and with the teacher's activations (AT). Ours: not yet
 measured.
   python train.py --config=configs/table3.py              # 6 rows, 2 teachers
-  python train.py --config=configs/table3.py:rows=alone+grad_at,grad_at=1
+  python train.py --config=configs/table3.py:rows=alone+grad_at,grad_at=3
   python train.py --config=configs/table3.py:tiny         # seconds, no files
 The paper gives no beta. `sweep` trains one method with several; choose by the
 error on images that `validation` keeps from training, not by the test set's:
