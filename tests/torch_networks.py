@@ -3,9 +3,10 @@
 Written from the papers and the names, to compare converted weights with.
 """
 
-import torch
-import torch.nn.functional as F
-from torch import nn
+import pytest
+
+torch = pytest.importorskip('torch')
+nn, F = torch.nn, torch.nn.functional
 
 RESNETS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 

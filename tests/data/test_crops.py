@@ -188,6 +188,9 @@ def test_the_law_is_torchvisions():
     ((100, 150), (6.25, 31.25, 87.5, 87.5)),
     # 3 x 4 becomes 256 x int(341.33): left is (341 - 224) / 2 = 58.5, to even.
     ((3, 4), (16 * 3 / 256, 58 * 4 / 341, 224 * 3 / 256, 224 * 4 / 341)),
+    # 343 columns: 59.5, to even, is 60.
+    ((300, 402), (18.75, 60 * 402 / 343, 262.5, 224 * 402 / 343)),
+    ((402, 300), (60 * 402 / 343, 18.75, 224 * 402 / 343, 262.5)),
     ((1, 1), (0.0625, 0.0625, 0.875, 0.875)),
   ],
 )
@@ -260,6 +263,7 @@ def test_a_crop_larger_than_the_image_is_refused(resize, size):
 def test_a_region_is_clipped_and_rounded_outwards():
   assert annotated_region((1.2, 2.9, 5.1, 7.0), 10, 10) == Box(1, 2, 5, 5)
   assert annotated_region((-4, -4, 99, 3.5, 7), 10, 12) == Box(0, 0, 10, 4)
+  assert annotated_region((-4, -4, 99, 99), 10, 12) == Box(0, 0, 10, 12)
   assert annotated_region((4.2, 4.2, 4.3, 4.3), 10, 10) == Box(4, 4, 1, 1)
 
 
@@ -311,8 +315,9 @@ def test_boxes_move_with_the_crop_by_hand():
 
 
 def test_a_sliver_that_float32_rounds_away_is_gone():
-  box = np.array([[0, 224 - 1e-6, 224, 224, 1]])
-  got = boxes_in_crop(box, Box(0, 0, 224, 224), 224)
+  right = np.nextafter(np.float32(800), np.float32(1000))
+  box = np.array([[0, 800, 900, right, 1]])
+  got = boxes_in_crop(box, Box(0, 0, 1000, 1000), 101)
   np.testing.assert_array_equal(got, [NO_BOX])
 
 

@@ -66,6 +66,19 @@ def test_images_are_listed_by_class_and_name(root):
     assert os.path.isfile(os.path.join(data.root, path))
 
 
+def test_the_order_is_not_the_disks(tmp_path):
+  names = [
+    f'{number:02}' for number in np.random.default_rng(0).permutation(20)
+  ]
+  for name in names:
+    write(tmp_path, f'train/{name}/1.png', f'test/{name}/1.png')
+    write(tmp_path, f'train/00/{name}.png')
+  data = load_folder(tmp_path)
+  assert list(data.class_names) == sorted(names)
+  want = sorted({'1', *names})
+  assert data.train.paths[:21].tolist() == [f'train/00/{n}.png' for n in want]
+
+
 def test_val_is_the_test_set_where_there_is_no_test(root):
   (root / 'test').rename(root / 'val')
   data = load_folder(root)
@@ -197,10 +210,18 @@ def test_a_folder_in_a_class_is_refused(root):
 
 
 def test_different_classes_are_named(root):
-  write(root, 'train/bird/1.png', 'train/ant/1.png', 'test/Cat/1.png')
+  new = (
+    'train/bird/1.png',
+    'train/ant/1.png',
+    'test/Cat/1.png',
+    'test/fox/1.png',
+  )
+  write(root, *new)
   with pytest.raises(ValueError) as caught:
     load_folder(root)
-  assert 'only in train/: ant, bird; only in test/: Cat.' in str(caught.value)
+  assert 'only in train/: ant, bird; only in test/: Cat, fox.' in str(
+    caught.value
+  )
   (root / 'test').rename(root / 'val')
   with pytest.raises(ValueError, match='only in val/: Cat'):
     load_folder(root)

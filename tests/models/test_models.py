@@ -19,7 +19,11 @@ ARGUMENTS = {
 SIZES = {}
 
 
-@pytest.mark.parametrize('name', MODELS)
+# Deeper ones of the same classes only take longer to trace.
+DEEP = ('resnet34', 'resnet101', 'resnet152', 'preact_resnet34')
+
+
+@pytest.mark.parametrize('name', [m for m in MODELS if m not in DEEP])
 def test_every_model_by_its_shapes(name):
   args = ARGUMENTS.get(name, {})
   size = SIZES.get(name, 32)
