@@ -74,3 +74,16 @@ def numbers(folder):
   return [
     {k: v for k, v in row.items() if k != 'images_per_second'} for row in rows
   ]
+
+
+class Context:
+  """A StopFlag that stops by count."""
+
+  def __init__(self, stop):
+    self.stop = stop
+
+  def __enter__(self):
+    return self.stop
+
+  def __exit__(self, *_):
+    pass

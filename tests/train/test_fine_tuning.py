@@ -5,7 +5,7 @@ import types
 import jax
 import numpy as np
 import pytest
-from helpers import Quiet, StopAt, one_device
+from helpers import Context, Quiet, StopAt, one_device
 from small_networks import assert_trees_equal
 
 from at_jax.data import load_dataset
@@ -65,17 +65,6 @@ def test_frozen_batch_norm_keeps_every_statistic(first, tmp_path):
   assert_trees_equal(after['batch_stats'], before['batch_stats'])
   moved = jax.tree.map(np.array_equal, before['params'], after['params'])
   assert not any(jax.tree.leaves(moved))
-
-
-class Context:
-  def __init__(self, stop):
-    self.stop = stop
-
-  def __enter__(self):
-    return self.stop
-
-  def __exit__(self, *_):
-    pass
 
 
 def test_resumed_run_is_bitwise_the_same(first, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import sys
 import jax
 import numpy as np
 import pytest
-from helpers import Quiet, StopAt, numbers, one_device
+from helpers import Context, Quiet, StopAt, numbers, one_device
 
 from at_jax import report
 from at_jax.evaluate import evaluate
@@ -37,19 +37,6 @@ def run(config, workdir, stop=None, monkeypatch=None):
     mesh=one_device(),
   )
   return console.lines
-
-
-class Context:
-  """A StopFlag that stops by count."""
-
-  def __init__(self, stop):
-    self.stop = stop
-
-  def __enter__(self):
-    return self.stop
-
-  def __exit__(self, *_):
-    pass
 
 
 def with_seeds(seeds):
