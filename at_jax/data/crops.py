@@ -177,7 +177,7 @@ def boxes_in_crop(boxes: np.ndarray, crop: Box, size: int) -> np.ndarray:
   pixels = size / np.array([height, width, height, width])
   corners = np.clip((boxes[:, :4] - origin) * pixels, 0, size)
   corners = corners.astype(np.float32)  # before areas are looked at
-  seen = (corners[:, 2:] > corners[:, :2]).all(axis=1) & (boxes[:, 4] >= 0)
+  seen = (corners[:, 2:] > corners[:, :2]).all(axis=1)
   moved = np.concatenate([corners, boxes[:, 4:]], axis=1)
   return np.where(seen[:, None], moved, NO_BOX).astype(np.float32)
 

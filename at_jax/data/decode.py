@@ -85,25 +85,16 @@ def decode_crop(data: bytes, box, size: int) -> np.ndarray:
   from PIL import Image
 
   image, orientation = _open(data)
-  box = _stored(box, image.size, orientation)
-  height, width = box[2:]
-  scale = next((s for s in (8, 4, 2) if min(height, width) >= s * size), 1)
+  top, left, bottom, right = _stored_corners(box, image.size, orientation)
+  shorter = min(bottom - top, right - left)
+  scale = next((s for s in (8, 4, 2) if shorter >= s * size), 1)
   # Pillow takes the largest scale that gives no less than this size.
   reduced = (image.width // scale, image.height // scale)
-  if scale > 1 and image.draft(None, reduced):
-    box = tuple(x / scale for x in box)
+  if not image.draft(None, reduced):  # no JPEG
+    scale = 1
+  corners = tuple(x / scale for x in (left, top, right, bottom))
   image = _flat(_load(image, data))
-  top, left, height, width = box
-  image = image.resize(
-    (size, size),
-    Image.Resampling.BILINEAR,
-    box=(
-      left,
-      top,
-      min(left + width, image.width),
-      min(top + height, image.height),
-    ),
-  )
+  image = image.resize((size, size), Image.Resampling.BILINEAR, box=corners)
   return _upright(image, orientation)
 
 
@@ -183,31 +174,30 @@ def _upright(image, orientation):
   return np.array(pixels[::rows, ::columns], order='C')  # a writable copy
 
 
-def _stored(box, stored_size, orientation):
-  """A box of the upright image in pixels of the stored one, clipped to it."""
+def _stored_corners(box, stored_size, orientation):
+  """Top, left, bottom, right of a box in the stored image, clipped to it."""
   swapped, upside_down, mirrored = orientation
-  size = stored_size if swapped else stored_size[::-1]
+  rows, columns = stored_size if swapped else stored_size[::-1]
   top, left, height, width = box
   bottom, right = top + height, left + width
   inside = (
     min(top, left) >= -ROUNDING
-    and bottom <= size[0] + ROUNDING
-    and right <= size[1] + ROUNDING
+    and bottom <= rows + ROUNDING
+    and right <= columns + ROUNDING
   )
   if not (inside and height > 0 and width > 0):
     numbers = ', '.join(f'{number:g}' for number in box)
     raise ValueError(
       f'the crop (top, left, height, width) = ({numbers}) must have an area '
-      f'and lie in the image of {size[0]} x {size[1]} (height x width).'
+      f'and lie in the image of {rows} x {columns} (height x width).'
     )
   top, left = max(top, 0), max(left, 0)
-  bottom, right = min(bottom, size[0]), min(right, size[1])
+  bottom, right = min(bottom, rows), min(right, columns)
   if upside_down:
-    top, bottom = size[0] - bottom, size[0] - top
+    top, bottom = rows - bottom, rows - top
   if mirrored:
-    left, right = size[1] - right, size[1] - left
-  box = top, left, bottom - top, right - left
-  return (box[1], box[0], box[3], box[2]) if swapped else box
+    left, right = columns - right, columns - left
+  return (left, top, right, bottom) if swapped else (top, left, bottom, right)
 
 
 def _quiet():
