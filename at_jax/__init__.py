@@ -9,6 +9,10 @@ from at_jax.input_gradients import gradient_distance as gradient_distance
 from at_jax.input_gradients import gradient_penalty as gradient_penalty
 from at_jax.input_gradients import input_gradient as input_gradient
 from at_jax.input_gradients import symmetry_distance as symmetry_distance
+from at_jax.localisation import area_in_boxes as area_in_boxes
+from at_jax.localisation import box_coverage as box_coverage
+from at_jax.localisation import energy_in_boxes as energy_in_boxes
+from at_jax.localisation import pointing_game as pointing_game
 from at_jax.losses import kd_divergence as kd_divergence
 from at_jax.losses import kd_loss as kd_loss
 from at_jax.maps import activation_distance as activation_distance

@@ -104,12 +104,12 @@ def bare_chunk(objective, optimizer, mesh, length):
 def data(program, steps):
   """Seconds of `steps` steps of `Program.advance`; a whole number of chunks."""
   state = program.init(0)
-  order, done = program.order(state), 0
-  state, _, length = program.advance(state, order, done)  # compiles
+  feed, done = program.feed(0, 0), 0
+  state, _, length = program.advance(state, feed, done)  # compiles
   jax.block_until_ready(state)
   begin, first = time.perf_counter(), length
   while done < steps:
-    state, _, length = program.advance(state, order, first + done)
+    state, _, length = program.advance(state, feed, first + done)
     done += length
   jax.block_until_ready(state)
   return (time.perf_counter() - begin) * steps / done

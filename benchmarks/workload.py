@@ -107,9 +107,10 @@ def our_program(step, *, batch, dtype='float32', devices=None, log_every=100):
   import jax
 
   from at_jax.data.dataset import Dataset, Split
+  from at_jax.train.bench import Bench, make_network
   from at_jax.train.config import load_config, row_config, teacher_config
   from at_jax.train.mesh import data_mesh
-  from at_jax.train.program import Bench, Program, make_network
+  from at_jax.train.program import Program
 
   config = load_config(CONFIGS[step])
   with config.unlocked():
@@ -141,13 +142,11 @@ def prepare_at_jax(settings):
     devices=settings['devices'],
   )
   state, step = program.init(0), 0
-  order = metrics = None
+  feed, metrics = program.feed(0, step), None
 
   def advance():
-    nonlocal state, order, metrics, step
-    if step % program.steps_per_epoch == 0:
-      order = program.order(state)
-    state, metrics, length = program.advance(state, order, step)
+    nonlocal state, metrics, step
+    state, metrics, length = program.advance(state, feed, step)
     step += length
     return length
 

@@ -132,9 +132,16 @@ def base():
     dir='',  # '': ~/tensorflow_datasets
     validation=0,  # training images held out, for choices
     train_examples=0,  # labelled images used, balanced; 0: all
-    size=0,  # digits only: image size and channels; 0: as they are
+    size=0,  # of digits and of images from files; 0: as they are, 224
     channels=0,
     skip_damaged=False,
+    # Images from files (`folder:`, `tfds:`) only:
+    crop='random_resized',  # in training; or 'random', 'center'
+    resize=0,  # the shorter side before a crop; 0: size * 256 / 224
+    scale=(0.08, 1.0),  # of 'random_resized': parts of the area
+    to_box=False,  # look at the annotated box only
+    test_split='',  # '': test
+    workers=0,  # processes that decode; 0: threads
     pad=4,
     pad_mode='reflect',
     flip=True,

@@ -44,3 +44,10 @@ def wrn_taps(arg, depth):
   return common.same(
     *(f'group{g}/block{b}' for g in (1, 2, 3) for b in range(1, count + 1))
   )
+
+
+def resnet(depth, *, tiny=False):
+  """torchvision's; the tiny form is a WRN, which has groups 1 to 3."""
+  if tiny:
+    return wrn(10, 1, tiny=True)
+  return dict(name=f'resnet{depth}')

@@ -9,7 +9,7 @@ import pytest
 from at_jax.objectives import make_objective
 from at_jax.train import config as c
 from at_jax.train import differences as d
-from at_jax.train.program import make_network
+from at_jax.train.bench import make_network
 from at_jax.train.teacher import teacher_key
 
 T1, T2 = 'configs/table1.py', 'configs/table2.py'

@@ -28,6 +28,10 @@ SIGNATURES = {
     '(student_logits, teacher_logits, labels, *, temperature=4.0, alpha=0.9)'
   ),
   'max_pool_ceil': '(x)',
+  'box_coverage': '(boxes, image_size, map_size)',
+  'area_in_boxes': '(boxes, image_size)',
+  'energy_in_boxes': '(maps, boxes, image_size)',
+  'pointing_game': '(maps, boxes, image_size, *, tolerance=0.0)',
 }
 HEAVY = 'tensorflow torch orbax grain tensorflow_datasets clu flax'.split()
 

@@ -1,4 +1,7 @@
-"""Data sources by name: each reads a whole set into memory as uint8."""
+"""Data sources by name.
+
+Small sets are read into memory as uint8; `folder:` and `tfds:` are streamed.
+"""
 
 import collections.abc
 
@@ -7,6 +10,7 @@ from at_jax.data import splits
 from at_jax.data.cifar import load_cifar10, load_cifar100
 from at_jax.data.dataset import Dataset, Split
 from at_jax.data.digits import load_digits
+from at_jax.data.folder import load_folder
 from at_jax.data.mnist import load_mnist
 from at_jax.data.settings import Settings
 
@@ -18,10 +22,13 @@ SOURCES = {
   'cifar10': load_cifar10,
   'cifar100': load_cifar100,
   'mnist': load_mnist,
+  'folder': load_folder,
 }
 
 # The sources that obey `data.size` and `data.channels`.
-RESIZABLE = ('digits',)
+RESIZABLE = ('digits', 'folder', 'tfds')
+# Those that want something behind a colon.
+NAMED = ('folder', 'tfds')
 
 
 def load_dataset(settings: collections.abc.Mapping) -> Dataset:
@@ -45,10 +52,11 @@ def load_dataset(settings: collections.abc.Mapping) -> Dataset:
     ((800, 8, 8, 1), 200, 797)
   """
   settings = Settings.read(settings)
-  if settings.name not in SOURCES:
+  kind, colon, _ = settings.name.partition(':')
+  if kind not in SOURCES or (colon and kind not in NAMED):
     raise ValueError(unknown('dataset', settings.name, SOURCES))
-  source = SOURCES[settings.name]
-  if (settings.size or settings.channels) and settings.name not in RESIZABLE:
+  source = SOURCES[kind]
+  if (settings.size or settings.channels) and kind not in RESIZABLE:
     raise ValueError(
       f'data.size={settings.size} and data.channels={settings.channels} must '
       f'be 0 for {settings.name!r}, whose images keep their own shape; only '

@@ -1,10 +1,18 @@
-"""What every source returns: arrays of uint8 images with int32 labels."""
+"""What every source returns: splits of uint8 images with int32 labels.
+
+A split is in memory (`Split`) or a `streamed.Streamed`, whose images are read
+from files when they are needed.
+"""
 
 import dataclasses
 import functools
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+  from at_jax.data.streamed import Streamed
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -22,14 +30,49 @@ class Split:
   def __len__(self):
     return len(self.labels)
 
+  @property
+  def image_shape(self) -> tuple[int, ...]:
+    """`(height, width, channels)`."""
+    return self.images.shape[1:]
+
   def take(self, indices) -> 'Split':
     """The examples at `indices`, copied."""
     return Split(self.images[indices], self.labels[indices])
 
+  def each_label(self):
+    """An iterator over the labels."""
+    return iter(self.labels)
+
+  def examples(self, indices) -> dict[str, np.ndarray]:
+    """The examples at `indices`, as a batch for evaluation."""
+    return {'image': self.images[indices], 'label': self.labels[indices]}
+
+  def check(self, where, classes):
+    """Raises a ValueError that begins with `where` unless it is sound."""
+    if self.images.dtype != np.uint8 or self.images.ndim != 4:
+      raise ValueError(
+        f'{where}: images must be uint8 [N, height, width, channels], got '
+        f'{self.images.dtype} {self.images.shape}.'
+      )
+    check_labels(self.labels, where, classes)
+    if len(self.images) != len(self.labels):
+      raise ValueError(
+        f'{where}: {len(self.images)} images but {len(self.labels)} labels.'
+      )
+    if not self.images.size:
+      raise ValueError(f'{where}: no images, shape {self.images.shape}.')
+
+  def update(self, digest):
+    """Feeds shape, pixels and labels to a hash."""
+    digest.update(f'{self.images.shape};'.encode())
+    digest.update(np.ascontiguousarray(self.images))
+    # Little-endian by name: the digest is the same on every machine.
+    digest.update(np.ascontiguousarray(self.labels, dtype='<i4'))
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
-  """A data set in memory, checked when it is built.
+  """A data set, checked when it is built.
 
   Attributes:
     name: what a config calls it, for instance `'cifar10'`.
@@ -40,23 +83,23 @@ class Dataset:
     test: the official test set.
 
   Raises:
-    ValueError: the arrays do not fit the description; it names the source.
+    ValueError: the splits do not fit the description; it names the source.
   """
 
   name: str
   source: str
   class_names: tuple[str, ...]
-  train: Split
-  validation: Split | None
-  test: Split
+  train: 'Split | Streamed'
+  validation: 'Split | Streamed | None'
+  test: 'Split | Streamed'
 
   def __post_init__(self):
     object.__setattr__(self, 'class_names', tuple(self.class_names))
     if not self.class_names:
       raise ValueError(f'{self.source}: the set of classes is empty.')
     for name, split in self.splits.items():
-      _check(split, f'{self.source}: split {name!r}', len(self.class_names))
-    shapes = {k: v.images.shape[1:] for k, v in self.splits.items()}
+      split.check(f'{self.source}: split {name!r}', len(self.class_names))
+    shapes = {k: v.image_shape for k, v in self.splits.items()}
     if len(set(shapes.values())) > 1:
       raise ValueError(
         f'{self.source}: images must have one shape in all splits, '
@@ -64,7 +107,7 @@ class Dataset:
       )
 
   @property
-  def splits(self) -> dict[str, Split]:
+  def splits(self) -> 'dict[str, Split | Streamed]':
     """The splits there are, by name."""
     named = {
       'train': self.train,
@@ -73,38 +116,37 @@ class Dataset:
     }
     return {k: v for k, v in named.items() if v is not None}
 
+  @property
+  def image_shape(self) -> tuple[int, ...]:
+    """`(height, width, channels)` of every image."""
+    return self.train.image_shape
+
+  @property
+  def in_memory(self) -> bool:
+    """Whether the images are here, and not read when they are needed."""
+    return isinstance(self.train, Split)
+
   @functools.cached_property
   def fingerprint(self) -> str:
-    """Hex digest of names, shapes, pixels and labels of all splits.
+    """Hex digest of all splits: names, shapes, pixels and labels.
 
     Equal exactly where the data are equal, whatever they were read from: two
-    runs are comparable only if their fingerprints agree.
+    runs are comparable only if their fingerprints agree. Of streamed splits
+    no pixel is read, see `Streamed.update`.
     """
     digest = hashlib.blake2b(digest_size=16)
     for name, split in self.splits.items():
-      digest.update(f'{name} {split.images.shape};'.encode())
-      digest.update(np.ascontiguousarray(split.images))
-      # Little-endian by name: the digest is the same on every machine.
-      digest.update(np.ascontiguousarray(split.labels, dtype='<i4'))
+      digest.update(f'{name} '.encode())
+      split.update(digest)
     return digest.hexdigest()
 
 
-def _check(split, where, classes):
-  """Raises a ValueError that begins with `where` unless the split is sound."""
-  images, labels = split.images, split.labels
-  if images.dtype != np.uint8 or images.ndim != 4:
-    raise ValueError(
-      f'{where}: images must be uint8 [N, height, width, channels], got '
-      f'{images.dtype} {images.shape}.'
-    )
+def check_labels(labels, where, classes):
+  """Raises a ValueError that begins with `where` unless labels are sound."""
   if labels.dtype != np.int32 or labels.ndim != 1:
     raise ValueError(
       f'{where}: labels must be int32 [N], got {labels.dtype} {labels.shape}.'
     )
-  if len(images) != len(labels):
-    raise ValueError(f'{where}: {len(images)} images but {len(labels)} labels.')
-  if not images.size:
-    raise ValueError(f'{where}: no images, shape {images.shape}.')
   wrong = np.flatnonzero((labels < 0) | (labels >= classes))
   if wrong.size:
     first = wrong[0]

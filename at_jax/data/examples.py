@@ -1,16 +1,36 @@
-"""One image file as one example: read, cropped, its boxes moved along."""
+"""One stored image as one example: read, cropped, its boxes moved along."""
 
 import dataclasses
-import os
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from at_jax._arrays import unknown
 from at_jax.data import crops
 from at_jax.data.decode import decode_crop, image_size
-from at_jax.data.folder import Files
 
 KINDS = ('random_resized', 'random', 'center')
+NONE = np.empty((0, 5), np.float32)
+
+
+class Record(NamedTuple):
+  """An image as it is stored.
+
+  What is read from (`files.Files`, `tfds_records.TfdsRecords`) has a length,
+  `read(index) -> Record`, `name(index)` for messages, `labels`,
+  `each_label()`, `most_boxes`, `take(indices)`, `check(where, classes)` and
+  `update(digest)`, and can be pickled: it goes into worker processes.
+
+  Attributes:
+    data: the bytes of the file.
+    label: int.
+    boxes: float32 `[n, 5]`: y0, x0, y1, x1 in pixels of the whole upright image
+      and the class.
+  """
+
+  data: bytes
+  label: int
+  boxes: np.ndarray = NONE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +58,7 @@ class View:
 
   def __post_init__(self):
     if self.kind not in KINDS:
-      raise ValueError(unknown('crop', self.kind, KINDS))
+      raise ValueError(unknown('data.crop', self.kind, KINDS))
     if not 0 < self.size <= self.resize:
       raise ValueError(
         f'data.size={self.size} must be at least 1 and at most '
@@ -65,17 +85,17 @@ class Loader:
   """Reads examples of one split; goes into worker processes.
 
   Attributes:
-    root: the folder that paths are below.
-    files: `Files`.
+    records: see `Record`.
     view: `View`.
     seed: of the crops: those of a run's seed, an epoch and an image are the
       same whoever draws them, and when.
+    boxes: whether examples have annotated boxes.
   """
 
-  root: str
-  files: Files
+  records: Any
   view: View
   seed: int = 0
+  boxes: bool = False
 
   def __call__(self, place):
     """One example.
@@ -84,35 +104,32 @@ class Loader:
       place: (epoch, index of the image).
 
     Returns:
-      {'image': uint8 [size, size, 3], 'label': int32}, and where anything is
-      annotated 'boxes': float32 [n, 5], n being the most that an image has, in
-      pixels of the crop, padded with `NO_BOX`.
+      {'image': uint8 [size, size, 3], 'label': int32}, and with `boxes`
+      'boxes': float32 [n, 5], n being the most that an image has, in pixels of
+      the crop, padded with `NO_BOX`.
 
     Raises:
       ValueError: the file is broken; it is named.
       OSError: it cannot be read.
     """
     epoch, index = place
-    path = os.path.join(self.root, self.files.paths[index])
-    with open(path, 'rb') as file:
-      data = file.read()
-    boxes = self.files.boxes[index] if self.files.boxes else ()
+    record = self.records.read(index)
     rng = np.random.default_rng((self.seed, epoch, index))
     try:
-      box = self.view.choose(rng, *image_size(data), boxes)
-      image = decode_crop(data, box, self.view.size)
+      box = self.view.choose(rng, *image_size(record.data), record.boxes)
+      image = decode_crop(record.data, box, self.view.size)
     except ValueError as error:
       raise ValueError(
-        f'{path}: {error} Replace the file, or take it away.'
+        f'{self.records.name(index)}: {error} Replace the file, take it away, '
+        'or leave damaged images out with --config.data.skip_damaged=True.'
       ) from error
-    example = {'image': image, 'label': self.files.labels[index]}
-    if self.files.boxes:
-      example['boxes'] = self._padded(boxes, box)
+    example = {'image': image, 'label': np.int32(record.label)}
+    if self.boxes:
+      example['boxes'] = self._padded(record.boxes, box)
     return example
 
   def _padded(self, boxes, box):
-    most = max(map(len, self.files.boxes))
     moved = crops.boxes_in_crop(boxes, box, self.view.size)
-    rows = np.full((most, 5), crops.NO_BOX, np.float32)
+    rows = np.full((self.records.most_boxes, 5), crops.NO_BOX, np.float32)
     rows[: len(moved)] = moved
     return rows

@@ -5,6 +5,14 @@ import dataclasses
 import pathlib
 
 DEFAULT_DIR = '~/tensorflow_datasets'
+NUMBERS = (
+  'validation',
+  'train_examples',
+  'size',
+  'channels',
+  'resize',
+  'workers',
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,16 +20,28 @@ class Settings:
   """What a source is told.
 
   Attributes:
-    name: a key of `SOURCES`.
+    name: a key of `SOURCES`; of those that are read from files followed by a
+      colon and a path or name: `folder:photos`, `tfds:cars196`.
     dir: where files are looked for; empty is `DEFAULT_DIR`, where TFDS puts
       them too; `~` is expanded.
     validation: how many training images are held out; 0 is none.
     train_examples: how many of the remaining ones are kept, balanced over the
       classes; 0 is all.
-    size: height and width the images are brought to; 0 is their own.
+    size: height and width the images are brought to; 0 is their own, or 224
+      where they are streamed.
     channels: 1 or 3; 0 is their own.
     skip_damaged: leave damaged records out and count them, where otherwise
-      the first one ends the run.
+      the first one ends the run. Streamed images are all read once for it.
+
+  Of images that are streamed:
+    crop: how training images are cropped, see `examples.View`; others are
+      resized and cropped centrally.
+    resize: their shorter side before that; 0 is size * 256 / 224.
+    scale: of the crop 'random_resized'.
+    to_box: whether to look at the first annotated box only.
+    test_split: the split that is tested on; '' is `test` (a folder's `val`
+      where there is none).
+    workers: processes that read and decode; 0: threads of this one.
 
   Raises:
     ValueError: a number that is no whole number or is negative.
@@ -34,9 +54,15 @@ class Settings:
   size: int = 0
   channels: int = 0
   skip_damaged: bool = False
+  crop: str = 'random_resized'
+  resize: int = 0
+  scale: tuple[float, float] = (0.08, 1.0)
+  to_box: bool = False
+  test_split: str = ''
+  workers: int = 0
 
   def __post_init__(self):
-    for field in ('validation', 'train_examples', 'size', 'channels'):
+    for field in NUMBERS:
       value = getattr(self, field)
       if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError(
@@ -55,3 +81,8 @@ class Settings:
   def folder(self) -> pathlib.Path:
     """`dir` with its default put in and `~` expanded."""
     return pathlib.Path(self.dir or DEFAULT_DIR).expanduser()
+
+  @property
+  def path(self) -> str:
+    """What follows the colon in `name`."""
+    return self.name.partition(':')[2]

@@ -10,9 +10,8 @@ from at_jax._arrays import unknown
 from at_jax.train.differences import ROW_NOTES
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-HELPERS = tuple(
-  f'configs/{name}.py' for name in ('common', 'methods', 'networks', 'plain')
-)
+HELPER_NAMES = ('common', 'methods', 'networks', 'photos', 'plain')
+HELPERS = tuple(f'configs/{name}.py' for name in HELPER_NAMES)
 
 # What a row cannot change: it is decided once, for the process or the study.
 OF_A_STUDY = ('seeds', 'tiny', 'deterministic')

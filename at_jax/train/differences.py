@@ -13,6 +13,7 @@ HARMLESS = (
   'seeds',
   'baseline',
   'data.dir',
+  'data.workers',
   'log_every',
   'checkpoint_seconds',
 )

@@ -2,24 +2,48 @@
 
 import dataclasses
 import functools
-import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from at_jax.data.augment import normalise
+from at_jax.localisation import area_in_boxes, energy_in_boxes, pointing_game
 from at_jax.losses import cross_entropy
-from at_jax.train.mesh import put, replicated, split
+from at_jax.train.feed import batches_of
+from at_jax.train.looks import attention_maps
+from at_jax.train.mesh import replicated, split
+
+TOP = 5  # of so many guesses one may be right, where there are more than
+MANY = 10  # classes
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-  """Results per example, in the order of the data."""
+  """Results per example, in the order of the data.
+
+  Attributes:
+    losses: cross-entropy, float32 `[N]`.
+    predictions: int `[N]`.
+    labels: int `[N]`.
+    ranks: how many classes have a larger logit than the right one, `[N]`.
+    classes: how many classes there are.
+    boxed: whether an annotated box is in view, bool `[N]`; empty where the
+      data have no boxes.
+    areas: the boxes' share of the image, `[N]`.
+    energies: {endpoint: share of its attention map in the boxes, `[N]`}.
+    hits: {endpoint: whether its map's maximum is in a box, `[N]`}.
+  """
 
   losses: np.ndarray
   predictions: np.ndarray
   labels: np.ndarray
+  ranks: np.ndarray
+  classes: int
+  boxed: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
+  areas: np.ndarray | None = None
+  energies: dict = dataclasses.field(default_factory=dict)
+  hits: dict = dataclasses.field(default_factory=dict)
 
   @property
   def error(self):
@@ -32,59 +56,111 @@ class Evaluation:
     return float(np.mean(self.losses, dtype=np.float64))
 
   def as_dict(self, prefix):
-    return {f'{prefix}_error': self.error, f'{prefix}_loss': self.loss}
+    """{'test_error': …, 'test_loss': …}, the top-5 error of many classes."""
+    found = {f'{prefix}_error': self.error, f'{prefix}_loss': self.loss}
+    if self.classes > MANY:
+      wrong = 100.0 * float(np.mean(self.ranks >= TOP))
+      found[f'{prefix}_top{TOP}_error'] = wrong
+    return found
+
+  def class_errors(self):
+    """Wrong predictions of each class in percent; None for one not seen."""
+    wrong = self.predictions != self.labels
+    seen = np.bincount(self.labels, minlength=self.classes)
+    missed = np.bincount(self.labels[wrong], minlength=self.classes)
+    return [
+      100.0 * float(m) / float(n) if n else None
+      for m, n in zip(missed, seen, strict=True)
+    ]
+
+  def localisation(self):
+    """Where the network looks, over the images that have a box; {} for none.
+
+    Returns:
+      {'images': how many, 'area': mean share of the image that boxes cover in
+      percent, 'energy': {endpoint: mean share of attention in them, percent},
+      'pointing': {endpoint: maxima in a box, percent}}.
+    """
+    if not np.any(self.boxed):
+      return {}
+
+    def percent(values):
+      return 100.0 * float(np.mean(values[self.boxed], dtype=np.float64))
+
+    return {
+      'images': int(np.sum(self.boxed)),
+      'area': percent(self.areas),
+      'energy': {name: percent(x) for name, x in self.energies.items()},
+      'pointing': {name: percent(x) for name, x in self.hits.items()},
+    }
 
 
 class Evaluator:
-  """Evaluates one network on one split that stays on the devices."""
+  """Evaluates one network on one split."""
 
-  def __init__(self, network, images, labels, *, batch_size, mesh, precision):
-    count = len(labels)
-    size = min(batch_size, count)
-    size = math.ceil(size / mesh.size) * mesh.size
-    self._batches = math.ceil(count / size)
-    padding = self._batches * size - count
-
-    def pad(array):
-      rest = [(0, 0)] * (array.ndim - 1)
-      return np.pad(array, [(0, padding), *rest])
-
-    self._labels = labels
-    self._data = put(
-      {
-        'image': pad(images),
-        'label': pad(labels),
-        'mask': np.arange(count + padding) < count,
-      },
-      replicated(mesh),
-    )
+  def __init__(self, network, examples, *, batch_size, mesh, precision):
+    """Args:
+    network: a `Network`.
+    examples: a `Split`, which stays on the devices, or a `Streamed`.
+    batch_size: changes the speed only.
+    mesh: devices.
+    precision: of matrix products and convolutions.
+    """
+    self._count = len(examples)
+    self._batches = batches_of(examples, batch_size=batch_size, mesh=mesh)
+    self._classes = network.model.num_classes
 
     @functools.partial(jax.jit, out_shardings=replicated(mesh))
-    def evaluate(variables, data, index):
-      batch = jax.tree.map(
-        lambda x: jax.lax.dynamic_slice_in_dim(x, index * size, size), data
-      )
+    def evaluate(variables, *data):
+      batch = self._batches.take(*data)
       batch = jax.lax.with_sharding_constraint(batch, split(mesh))
       images = normalise(batch['image'], network.mean, network.std)
       with jax.default_matmul_precision(precision):
-        logits, _ = network.apply(variables, images)
+        logits, endpoints = network.apply(variables, images)
       losses = cross_entropy(logits, batch['label'])
-      return {
+      found = {
         'losses': jnp.where(batch['mask'], losses, 0.0),
         'predictions': jnp.argmax(logits, axis=-1),
+        'labels': batch['label'],
+        'ranks': _ranks(logits, batch['label']),
       }
+      if 'boxes' in batch:
+        found |= _looks(endpoints, batch['boxes'], images.shape[1:3])
+      return found
 
     self._evaluate = evaluate
 
   def __call__(self, variables):
     """An `Evaluation` of the network with these variables."""
-    parts = [
-      self._evaluate(variables, self._data, index)
-      for index in range(self._batches)
-    ]
-    count = len(self._labels)
-    whole = {
-      key: np.concatenate([np.asarray(part[key]) for part in parts])[:count]
-      for key in ('losses', 'predictions')
-    }
-    return Evaluation(labels=self._labels, **whole)
+    parts = []
+    for data in self._batches:
+      parts.append(self._evaluate(variables, *data))
+      # One batch late: the device is never waited for, and holds few batches.
+      parts[-2:-1] = map(jax.device_get, parts[-2:-1])
+    found = jax.tree.map(
+      lambda *part: np.concatenate([np.asarray(p) for p in part])[
+        : self._count
+      ],
+      *parts,
+    )
+    return Evaluation(classes=self._classes, **found)
+
+
+def _ranks(logits, labels):
+  """How many classes stand before the right one, `[B]`."""
+  own = jnp.take_along_axis(logits, labels[:, None], axis=-1)
+  return jnp.sum(logits > own, axis=-1)
+
+
+def _looks(endpoints, boxes, size):
+  maps = attention_maps(endpoints)
+  return {
+    'boxed': jnp.any(boxes[..., 4] >= 0, axis=-1),
+    'areas': area_in_boxes(boxes, size),
+    'energies': {
+      name: energy_in_boxes(map_, boxes, size) for name, map_ in maps.items()
+    },
+    'hits': {
+      name: pointing_game(map_, boxes, size) for name, map_ in maps.items()
+    },
+  }

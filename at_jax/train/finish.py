@@ -5,6 +5,7 @@ import math
 
 import jax
 
+from at_jax.train.bench import model_arguments
 from at_jax.train.checkpoint import write_json
 from at_jax.train.mesh import (
   describe_devices,
@@ -12,7 +13,7 @@ from at_jax.train.mesh import (
   peak_memory_mb,
   wait_for_all,
 )
-from at_jax.train.program import model_arguments, student_variables
+from at_jax.train.program import student_variables
 from at_jax.train.snapshot import save_snapshot
 from at_jax.train.versions import git_commit, versions
 from at_jax.train.weights import save_weights

@@ -69,7 +69,7 @@ class _Run:
     self.title, self.console, self.stop = title, console, stop
     self.validated = program.bench.dataset.validation is not None
     self.checkpoints = Checkpoints(folder / 'checkpoints')
-    self.held, self.pending, self.writer = [], None, None
+    self.held, self.pending, self.writer, self.feed = [], None, None, None
     self.seconds, self.rate, self.last_row = 0.0, 0.0, {}
 
   def resume(self):
@@ -107,14 +107,12 @@ class _Run:
     program = self.program
     total, epoch_steps = program.total_steps, program.steps_per_epoch
     self.console.start(self.title, total=total, done=self.step)
-    order = None
+    self.feed = program.feed(self.seed, self.step)
     while self.step < total:
-      if order is None or self.step % epoch_steps == 0:
-        order = program.order(self.state)
       first = self.step
       with jax.transfer_guard('disallow'):
         self.state, metrics, length = program.advance(
-          self.state, order, self.step
+          self.state, self.feed, self.step
         )
       self.step += length
       # The device works on this chunk while the one before it is fetched.
@@ -246,6 +244,8 @@ class _Run:
 
   def close(self):
     self.console.stop()
+    if self.feed:
+      self.feed.close()
     self.checkpoints.close()
     if self.writer:
       self.writer.close()

@@ -11,8 +11,8 @@ import jax
 import numpy as np
 
 from at_jax.data.augment import normalise
+from at_jax.train.looks import gradient_map, group_maps
 from at_jax.train.mesh import is_first_host
-from at_jax.train.program import gradient_map, group_maps
 
 COUNT = 4
 
@@ -28,15 +28,14 @@ def save_snapshot(folder, when, program, variables):
   """
   path = pathlib.Path(folder) / 'attention.npz'
   split = program.bench.dataset.test
-  rows = one_per_class(split.labels, COUNT)
-  images = split.images[rows]
   arrays = {}
   if when == 'after' and path.exists():
     arrays = dict(np.load(path))
   if not arrays:
+    examples = split.examples(one_per_class(split.each_label(), COUNT))
     arrays = {
-      'images': images,
-      'labels': split.labels[rows],
+      'images': examples['image'],
+      'labels': examples['label'],
       'class_names': np.array(program.bench.dataset.class_names),
     }
     if program.needs_teacher:
@@ -53,8 +52,12 @@ def save_snapshot(folder, when, program, variables):
 
 def one_per_class(labels, count):
   """Indices of the first examples of `count` classes, as they appear."""
-  _, first = np.unique(labels, return_index=True)
-  return np.sort(first)[:count]
+  first = {}
+  for index, label in enumerate(labels):
+    first.setdefault(int(label), index)
+    if len(first) == count:
+      break
+  return np.array(sorted(first.values()))
 
 
 def _seen(prefix, program, network, variables, arrays):

@@ -1,8 +1,7 @@
 """One training step, and a chunk of them in one dispatch.
 
-A step finds its batch in the data on the device, augments, normalises,
-differentiates and updates: one jitted function of the state, the teacher's
-variables, the data and the epoch's order.
+A step takes its batch from the data, augments, normalises, differentiates and
+updates: one jitted function of the state, the teacher's variables and the data.
 """
 
 import functools
@@ -13,7 +12,6 @@ from jax.sharding import PartitionSpec as P
 
 from at_jax._arrays import unknown
 from at_jax.data.augment import augment, normalise
-from at_jax.data.in_memory import take_batch
 from at_jax.objectives.paths import covered
 from at_jax.train.mesh import AXIS, replicated, split
 from at_jax.train.state import step_key
@@ -26,22 +24,20 @@ def make_step(
   optimizer,
   schedule,
   *,
+  take,
   data,
-  batch_size,
-  steps_per_epoch,
   mesh,
   bn,
   freeze=(),
 ):
-  """(state, teacher_variables, train_split, order) -> (state, metrics).
+  """(state, teacher_variables, *data) -> (state, metrics).
 
   Args:
     objective: see `at_jax.objectives`.
     optimizer: optax transformation.
     schedule: step -> learning rate, for the metrics.
+    take: (step, *data) -> a batch of uint8 images; see `at_jax.train.feed`.
     data: `config.data`: pad, pad_mode, flip, mean, std.
-    batch_size: over all devices.
-    steps_per_epoch: int.
     mesh: see `at_jax.train.mesh`.
     bn: 'global' normalises over the whole batch, 'per_device' over each
       device's share, as data-parallel PyTorch does; with 'frozen' the student's
@@ -58,9 +54,8 @@ def make_step(
   if bn == 'per_device':
     differentiate = _on_each_device(differentiate, mesh)
 
-  def step(state, teacher_variables, train_split, order):
-    index = state.step % steps_per_epoch
-    batch = take_batch(train_split, order, index, batch_size)
+  def step(state, teacher_variables, *arrays):
+    batch = take(state.step, *arrays)
     batch = jax.lax.with_sharding_constraint(batch, split(mesh))
     images = augment(
       step_key(state.key, state.step, 'augment'),
@@ -128,7 +123,7 @@ def make_chunk(step, *, mesh, precision, scan):
   XLA's slow path (75 times slower, jax 0.10.2), so there length is 1.
 
   Returns:
-    (state, teacher_variables, train_split, order, length) ->
+    (state, teacher_variables, *data, length) ->
     (state, metrics stacked over the steps). The state is donated.
   """
 
@@ -138,10 +133,10 @@ def make_chunk(step, *, mesh, precision, scan):
     donate_argnames='state',
     out_shardings=replicated(mesh),
   )
-  def chunk(state, teacher_variables, train_split, order, length):
+  def chunk(state, teacher_variables, *data, length):
     def body(state, _):
       with jax.default_matmul_precision(precision):
-        return step(state, teacher_variables, train_split, order)
+        return step(state, teacher_variables, *data)
 
     if scan:
       return jax.lax.scan(body, state, length=length)

@@ -9,6 +9,7 @@ from clu import parameter_overview
 
 import at_jax
 from at_jax.data import load_dataset
+from at_jax.train.bench import Bench
 from at_jax.train.checkpoint import read_json, write_json
 from at_jax.train.config import (
   check_config,
@@ -18,7 +19,7 @@ from at_jax.train.config import (
 from at_jax.train.console import Console
 from at_jax.train.loop import train
 from at_jax.train.mesh import data_mesh, describe_devices, is_first_host
-from at_jax.train.program import Bench, Program
+from at_jax.train.program import Program
 from at_jax.train.stopping import StopFlag
 from at_jax.train.teacher import find_teacher, teacher_key
 from at_jax.train.versions import git_commit

@@ -10,10 +10,10 @@ import jax
 import numpy as np
 
 from at_jax.objectives import Network
+from at_jax.train.bench import make_network
 from at_jax.train.checkpoint import read_json
 from at_jax.train.config import check_config, teacher_config
 from at_jax.train.differences import fingerprint
-from at_jax.train.program import make_network
 from at_jax.train.start import find_start
 from at_jax.train.weights import load_weights
 
@@ -106,7 +106,7 @@ def _from_config(config, study):
 
 
 def _check_images(network, name, dataset):
-  shape = dataset.test.images.shape[1:]
+  shape = dataset.image_shape
   if network.input_shape != shape:
     raise ValueError(
       f'The teacher {name} takes images of {network.input_shape}, the '

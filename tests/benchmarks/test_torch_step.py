@@ -14,7 +14,8 @@ from at_jax.data.augment import normalise
 from at_jax.data.dataset import Dataset, Split
 from at_jax.train.config import load_config, row_config, teacher_config
 from at_jax.train.mesh import data_mesh, put, replicated
-from at_jax.train.program import Bench, Program, make_network
+from at_jax.train.bench import Bench, make_network
+from at_jax.train.program import Program
 from benchmarks import workload
 
 torch = pytest.importorskip('torch')
@@ -173,10 +174,10 @@ def ours(step, teacher_variables, variables, count):
   state = program.init(0).replace(
     params=place(params), batch_stats=place(variables['batch_stats'])
   )
-  history = []
+  history, feed = [], program.feed(0, 0)
   for number in range(count):
     order = np.array(program.order(state))
-    state, metrics, length = program.advance(state, order, number)
+    state, metrics, length = program.advance(state, feed, number)
     assert length == 1
     student = {
       'params': state.params['student'],

@@ -8,7 +8,7 @@ from PIL import Image
 
 from at_jax.data.crops import NO_BOX
 from at_jax.data.examples import Loader, View
-from at_jax.data.folder import load_folder
+from at_jax.data.folder import list_folder
 from at_jax.data.stream import InOrder, Order, batches
 
 COUNT, BATCH, EPOCHS = 11, 4, 3
@@ -27,12 +27,13 @@ def folder(tmp_path_factory):
       pixels = rng.integers(0, 256, (20 + k, 31 - k, 3), np.uint8)
       pixels[..., 0] = 10 * k
       Image.fromarray(pixels).save(path)
-  return load_folder(root)
+  return list_folder(root)
 
 
 def loader(folder, seed=0, view=None, split='train'):
   view = view or View('random_resized', size=8)
-  return Loader(folder.root, getattr(folder, split), view, seed)
+  records = getattr(folder, split)
+  return Loader(records, view, seed, boxes=records.most_boxes > 0)
 
 
 def order(**kwargs):
@@ -137,7 +138,7 @@ def test_boxes_follow_their_crop_and_are_padded(folder, tmp_path):
   (tmp_path / 'boxes.csv').write_text(
     'path,x0,y0,x1,y1\ntrain/a/x.png,10,5,30,15\ntrain/a/x.png,0,0,2,2\n'
   )
-  own = load_folder(tmp_path)
+  own = list_folder(tmp_path)
   # 20 rows become 10; the centre of 20 x 10 is columns 5 to 15 there.
   load = loader(own, view=View('center', size=10, resize=10))
   first, second = load((0, 0))['boxes'], load((0, 1))['boxes']
@@ -155,7 +156,7 @@ def test_broken_file_is_named(folder, tmp_path):
     path = tmp_path / split / 'a'
     path.mkdir(parents=True)
     (path / 'bad.jpg').write_bytes(b'no image')
-  own = load_folder(tmp_path)
+  own = list_folder(tmp_path)
   message = 'train/a/bad.jpg: .* Replace the file'
   with pytest.raises(ValueError, match=message):
     loader(own)((0, 0))
@@ -167,7 +168,7 @@ def test_broken_file_is_named(folder, tmp_path):
 @pytest.mark.parametrize(
   'settings, message',
   [
-    (dict(kind='centre'), "Unknown crop 'centre'.*Did you mean 'center'"),
+    (dict(kind='centre'), "Unknown data.crop 'centre'.*Did you mean 'center'"),
     (dict(kind='random', size=300), 'data.size=300 .*data.resize=256'),
     (dict(kind='random', size=0), 'data.size=0 must be at least 1'),
   ],

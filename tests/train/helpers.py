@@ -4,10 +4,11 @@ import contextlib
 
 import jax
 
+from at_jax.train.bench import Bench, make_network
 from at_jax.train.config import load_config, row_config, teacher_config
 from at_jax.train.console import Console
 from at_jax.train.mesh import data_mesh
-from at_jax.train.program import Bench, Program, make_network
+from at_jax.train.program import Program
 from at_jax.train.writer import read_rows
 
 

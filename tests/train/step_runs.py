@@ -1,6 +1,7 @@
 """What the tests of the training step share: a set-up, compiled once each."""
 
 import functools
+import types
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ from small_networks import (
 from at_jax.data.augment import augment, normalise
 from at_jax.data.in_memory import epoch_order
 from at_jax.objectives import make_objective
+from at_jax.train.feed import taker
 from at_jax.train.mesh import data_mesh, replicated
 from at_jax.train.optimizer import make_optimizer
 from at_jax.train.state import TrainState, init_state, named_key, step_key
@@ -26,6 +28,11 @@ from configs import common
 BATCH = 16
 COUNT = 40  # two steps an epoch, 8 images left out
 STEPS = COUNT // BATCH
+TAKE = taker(
+  types.SimpleNamespace(in_memory=True),
+  batch_size=BATCH,
+  steps_per_epoch=STEPS,
+)
 DATA = dict(pad=2, pad_mode='reflect', flip=True, mean=MEAN, std=STD)
 
 
@@ -85,9 +92,8 @@ class Setup:
       self.objective,
       self.optimizer,
       schedule,
+      take=TAKE,
       data=data,
-      batch_size=BATCH,
-      steps_per_epoch=STEPS,
       mesh=self.mesh,
       bn=bn,
       freeze=freeze,
@@ -209,9 +215,8 @@ def recorder(devices=1, data=DATA):
       Recorder(),
       optax.sgd(0.0),
       lambda step: 0.0 * step,
+      take=TAKE,
       data=data,
-      batch_size=BATCH,
-      steps_per_epoch=STEPS,
       mesh=mesh,
       bn='global',
     ),

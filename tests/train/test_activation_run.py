@@ -8,15 +8,11 @@ from small_networks import TinyNet, assert_trees_equal, variables_of
 
 from at_jax.data import load_dataset
 from at_jax.models import MODELS
+from at_jax.train.bench import Bench, make_network
 from at_jax.train.checkpoint import Checkpoints, read_json, tree_digest
 from at_jax.train.config import teacher_config
 from at_jax.train.loop import train
-from at_jax.train.program import (
-  Bench,
-  Program,
-  make_network,
-  student_variables,
-)
+from at_jax.train.program import Program, student_variables
 from at_jax.train.stopping import Stopped
 from at_jax.train.weights import load_weights
 from configs import common, methods
@@ -108,13 +104,14 @@ def last_state(program, folder):
 def history(program):
   """[(kernels, their momentum)] before the first step and after each."""
   state, seen = program.init(SEED), []
+  feed = program.feed(SEED, 0)
   for step in range(program.total_steps + 1):
     trees = (state.params, state.opt_state[1].inner.trace)
     seen.append(
       jax.device_get([tree['objective']['activation'] for tree in trees])
     )
     if step < program.total_steps:
-      state, _, _ = program.advance(state, program.order(state), step)
+      state, _, _ = program.advance(state, feed, step)
   return seen
 
 
@@ -219,7 +216,7 @@ def test_weights_test_as_the_run_did(plain, whole):
 def test_teacher_is_not_moved(program):
   before = tree_digest(program.teacher_variables)
   state = program.init(SEED)
-  program.advance(state, program.order(state), 0)
+  program.advance(state, program.feed(SEED, 0), 0)
   assert tree_digest(program.teacher_variables) == before
 
 

@@ -1,10 +1,15 @@
 """Evaluation is exact: the same numbers for every batch size and device."""
 
+import dataclasses
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from small_networks import random_split, tiny_network, variables_of
 
+from at_jax.data.dataset import Split
+from at_jax.train import evaluation
 from at_jax.train.evaluation import Evaluation, Evaluator
 from at_jax.train.mesh import data_mesh
 
@@ -12,13 +17,13 @@ COUNT = 23
 NETWORK = tiny_network()
 VARIABLES = variables_of(NETWORK, 0)
 DATA = random_split(COUNT, seed=5)
+SPLIT = Split(DATA['image'], DATA['label'])
 
 
 def evaluate(batch_size, devices):
   evaluator = Evaluator(
     NETWORK,
-    DATA['image'],
-    DATA['label'],
+    SPLIT,
     batch_size=batch_size,
     mesh=data_mesh(jax.devices()[:devices]),
     precision='float32',
@@ -56,14 +61,13 @@ def test_padding_is_masked():
   """The mask as the compiled function sees it: one image in a batch of 8."""
   evaluator = Evaluator(
     NETWORK,
-    DATA['image'][:1],
-    DATA['label'][:1],
+    SPLIT.take(slice(1)),
     batch_size=8,
     mesh=data_mesh(),
     precision='float32',
   )
   losses = np.asarray(
-    evaluator._evaluate(VARIABLES, evaluator._data, 0)['losses']
+    evaluator._evaluate(VARIABLES, *next(iter(evaluator._batches)))['losses']
   )
   assert losses.shape == (8,) and losses[0] > 0
   np.testing.assert_array_equal(losses[1:], 0)
@@ -72,20 +76,19 @@ def test_padding_is_masked():
 def test_a_batch_larger_than_the_data_is_cut():
   evaluator = Evaluator(
     NETWORK,
-    DATA['image'],
-    DATA['label'],
+    SPLIT,
     batch_size=500,
     mesh=data_mesh(jax.devices()[:1]),
     precision='float32',
   )
-  assert len(evaluator._data['image']) == COUNT  # not 500
+  (data, _), *more = evaluator._batches
+  assert len(data['image']) == COUNT and not more  # not 500
 
 
 def test_compiles_once_for_all_batches():
   evaluator = Evaluator(
     NETWORK,
-    DATA['image'],
-    DATA['label'],
+    SPLIT,
     batch_size=4,
     mesh=data_mesh(jax.devices()[:1]),
     precision='float32',
@@ -97,8 +100,7 @@ def test_compiles_once_for_all_batches():
 def test_other_variables_give_other_numbers():
   evaluator = Evaluator(
     NETWORK,
-    DATA['image'],
-    DATA['label'],
+    SPLIT,
     batch_size=23,
     mesh=data_mesh(jax.devices()[:1]),
     precision='float32',
@@ -109,13 +111,46 @@ def test_other_variables_give_other_numbers():
 
 def test_summary_by_hand():
   result = Evaluation(
-    losses=np.array([1.0, 2.0, 6.0], np.float32),
-    predictions=np.array([0, 1, 2]),
-    labels=np.array([0, 2, 2]),
+    losses=np.array([1.0, 2.0, 6.0, 3.0], np.float32),
+    predictions=np.array([0, 1, 2, 2]),
+    labels=np.array([0, 2, 2, 0]),
+    ranks=np.array([0, 5, 0, 4]),
+    classes=11,
   )
-  assert result.loss == 3.0
-  assert round(result.error, 9) == 33.333333333
+  assert result.loss == 3.0 and result.error == 50.0
   assert result.as_dict('test') == {
-    'test_error': result.error,
+    'test_error': 50.0,
     'test_loss': 3.0,
+    'test_top5_error': 25.0,
   }
+  few = dataclasses.replace(result, classes=10)
+  assert few.as_dict('test').keys() == {'test_error', 'test_loss'}
+  assert result.class_errors()[:3] == [50.0, None, 50.0]
+  assert result.class_errors()[3:] == [None] * 8
+  assert result.localisation() == {}
+
+
+def test_localisation_by_hand():
+  result = Evaluation(
+    losses=np.zeros(3, np.float32),
+    predictions=np.zeros(3, int),
+    labels=np.zeros(3, int),
+    ranks=np.zeros(3, int),
+    classes=2,
+    boxed=np.array([True, False, True]),
+    areas=np.array([0.5, 0.0, 0.25], np.float32),
+    energies={'group1': np.array([1.0, 0.0, 0.5], np.float32)},
+    hits={'group1': np.array([True, False, False])},
+  )
+  assert result.localisation() == {
+    'images': 2,
+    'area': 37.5,
+    'energy': {'group1': 75.0},
+    'pointing': {'group1': 50.0},
+  }
+
+
+def test_ranks_are_places_among_the_logits():
+  logits = np.array([[1.0, 3.0, 2.0], [1.0, 3.0, 2.0], [5.0, 5.0, 0.0]])
+  ranks = evaluation._ranks(jnp.asarray(logits), jnp.array([1, 0, 1]))
+  np.testing.assert_array_equal(ranks, [0, 2, 0])

@@ -9,8 +9,9 @@ from small_networks import TinyNet, variables_of
 
 from at_jax.data import load_dataset
 from at_jax.models import MODELS
+from at_jax.train.bench import Bench, make_network
 from at_jax.train.config import teacher_config
-from at_jax.train.program import Bench, Program, make_network
+from at_jax.train.program import Program
 from at_jax.train.snapshot import COUNT, save_snapshot
 from configs import common, methods
 

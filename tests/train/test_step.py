@@ -14,6 +14,7 @@ from step_runs import (
   COUNT,
   DATA,
   STEPS,
+  TAKE,
   augmented,
   recorder,
   tiny_setup,
@@ -217,8 +218,7 @@ def test_unknown_batch_norm_names_the_nearest_and_all():
       setup.optimizer,
       None,
       data=DATA,
-      batch_size=BATCH,
-      steps_per_epoch=STEPS,
+      take=TAKE,
       mesh=setup.mesh,
       bn='per-device',
     )

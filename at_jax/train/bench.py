@@ -1,0 +1,78 @@
+"""A data set where it is trained on, and the networks that fit it."""
+
+import dataclasses
+from typing import Any
+
+import jax.numpy as jnp
+
+from at_jax.data.dataset import Dataset
+from at_jax.models import create_model
+from at_jax.objectives import Network
+from at_jax.objectives.paths import check_patterns
+from at_jax.train.evaluation import Evaluator
+from at_jax.train.mesh import put, replicated
+
+
+def make_network(config, dataset):
+  """The `Network` of `config.model` for a data set's images and classes."""
+  model = create_model(
+    **model_arguments(config, dataset), dtype=jnp.dtype(config.dtype)
+  )
+  shape = dataset.image_shape
+  for field in ('mean', 'std'):
+    if len(config.data[field]) not in (1, shape[-1]):
+      raise ValueError(
+        f'config.data.{field} has {len(config.data[field])} values, the images '
+        f'of {dataset.name} have {shape[-1]} channels.'
+      )
+  network = Network(
+    model,
+    tuple(config.data.mean),
+    tuple(config.data.std),
+    tuple(shape),
+    config.label,
+    frozen_norms=('',) if config.bn == 'frozen' else tuple(config.freeze),
+  )
+  parameters = network.variable_shapes['params']
+  check_patterns('config.freeze', config.freeze, parameters)
+  check_patterns('config.optimizer.rates', config.optimizer.rates, parameters)
+  return network
+
+
+def model_arguments(config, dataset):
+  """Arguments of `create_model`, as a weights folder remembers them."""
+  return dict(config.model) | {'num_classes': len(dataset.class_names)}
+
+
+@dataclasses.dataclass
+class Bench:
+  """A data set on the devices, and what is compiled once per network."""
+
+  dataset: Dataset
+  mesh: Any
+  eval_batch_size: int
+  precision: str
+  _train: Any = None
+  _evaluators: dict = dataclasses.field(default_factory=dict)
+
+  @property
+  def train_split(self):
+    """The training images and labels, on every device (in memory only)."""
+    if self._train is None:
+      split = self.dataset.train
+      self._train = put(
+        {'image': split.images, 'label': split.labels}, replicated(self.mesh)
+      )
+    return self._train
+
+  def evaluator(self, network, split):
+    """The `Evaluator` of a network on 'test' or 'validation'."""
+    if (network, split) not in self._evaluators:
+      self._evaluators[network, split] = Evaluator(
+        network,
+        getattr(self.dataset, split),
+        batch_size=self.eval_batch_size,
+        mesh=self.mesh,
+        precision=self.precision,
+      )
+    return self._evaluators[network, split]

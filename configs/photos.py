@@ -1,0 +1,184 @@
+"""What configs of networks for large images share: data and recipes.
+
+ImageNet's recipe is that of the authors' code and of PyTorch's examples. Of
+fine-tuning the paper says what is cropped, frozen and transferred, and neither
+learning rate, epochs, batch size nor beta: those here are ours.
+"""
+
+from at_jax._arrays import unknown
+from configs import common, methods, networks
+
+# Names for `dataset=`; folder:<path> and tfds:<name> do as well.
+DATASETS = {
+  'imagenet': 'tfds:imagenet2012',
+  'cub': 'tfds:caltech_birds2011',
+  'scenes': 'folder:~/tensorflow_datasets/scenes',
+}
+# ImageNet's, on the scale 0 to 255, as published weights want them.
+MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+# Of a ResNet's groups the paper transfers the last two (14x14 and 7x7).
+LAST_GROUPS = common.same('group3', 'group4')
+ALL_GROUPS = common.same('group1', 'group2', 'group3', 'group4')
+TINY_GROUPS = common.same('group2', 'group3')
+# What the paper freezes; the stem comes before its "first group".
+FROZEN = ('stem', 'group1_*')
+
+IMAGENET = dict(
+  tiny=False,
+  seeds=1,
+  dataset='imagenet',
+  epochs=100,
+  lr=0.1,
+  batch=256,
+  size=224,
+  start='',
+)
+IMAGENET_PAIR = IMAGENET | dict(
+  depth=18,
+  teacher_depth=34,
+  beta=1e3,
+  recipe='paper',
+)
+RECIPES = ('paper', 'repeat', 'code')
+FINE = dict(
+  tiny=False,
+  seeds=1,
+  dataset='cub',
+  epochs=60,
+  lr=0.01,
+  batch=32,
+  size=224,
+  to_box=True,
+  validation=0,
+  start='weights/resnet18',
+)
+FINE_PAIR = FINE | dict(
+  depth=18,
+  teacher_depth=34,
+  teacher_start='weights/resnet34',
+  beta=1e3,
+  alpha=0.9,
+  temperature=4.0,
+)
+
+
+def imagenet(arg, depth):
+  """A ResNet alone by ImageNet's recipe."""
+  config = _base(arg)
+  config.model = networks.resnet(depth, tiny=arg.tiny)
+  if arg.dataset == 'imagenet' and not arg.tiny:
+    config.data.test_split = 'validation'  # the test set has no labels
+  config.optimizer.update(weight_decay=1e-4, drops=(30, 60, 90), factor=0.1)
+  config.epochs = 100
+  _lengthen(config, arg)
+  if arg.start:
+    config.start = common.dotted({'': arg.start})
+  return config
+
+
+def imagenet_taught(arg):
+  """The student of `IMAGENET_PAIR`, with its teacher, but for its objective."""
+  config = imagenet(arg, arg.depth)
+  own = dict(depth=arg.teacher_depth, lr=arg.lr, batch=arg.batch)
+  _set_teacher(config, 'resnet_imagenet', own)
+  return config
+
+
+def imagenet_at(arg, config):
+  """Attention transfer by `arg.recipe`; 'repeat' changes the optimizer, too."""
+  if arg.recipe not in RECIPES:
+    raise ValueError(unknown('recipe', arg.recipe, RECIPES))
+  taps = ALL_GROUPS if arg.recipe == 'code' else LAST_GROUPS
+  objective = methods.at(arg.beta, taps=TINY_GROUPS if arg.tiny else taps)
+  if arg.recipe == 'paper':  # epoch 60 of 100: in proportion of other lengths
+    start = round(0.6 * config.epochs, 3)
+    objective['terms']['at']['weight'] = common.constant(arg.beta, start=start)
+  if arg.recipe == 'repeat':
+    config.optimizer.reset_momentum = False
+  return objective
+
+
+def fine_tuned(arg, depth, start):
+  """A ResNet alone that begins with `start`, '' for nothing.
+
+  With a start: batch norms use running statistics, stem and first group are
+  frozen, and the new head learns ten times as fast.
+  """
+  config = _base(arg)
+  config.model = networks.resnet(depth, tiny=arg.tiny)
+  config.data.validation = arg.validation
+  config.data.crop = 'random'
+  config.data.to_box = arg.dataset == 'cub' and arg.to_box and not arg.tiny
+  config.optimizer.update(weight_decay=5e-4, drops=(31, 51), factor=0.1)
+  config.optimizer.reset_momentum = False
+  config.epochs = 60
+  _lengthen(config, arg)
+  if start and not arg.tiny:
+    config.start = common.dotted({'': start})
+    config.bn, config.freeze = 'frozen', FROZEN
+    config.optimizer.rates = common.dotted({'head': 10.0})
+  return config
+
+
+def taught(arg):
+  """The student of `FINE_PAIR`, with its teacher, but for its objective."""
+  config = fine_tuned(arg, arg.depth, arg.start)
+  own = dict(depth=arg.teacher_depth, lr=arg.lr, batch=arg.batch)
+  _set_teacher(config, 'resnet_finetune', own | dict(start=arg.teacher_start))
+  return config
+
+
+def at(arg):
+  """Attention transfer of the last two groups."""
+  taps = TINY_GROUPS if arg.tiny else LAST_GROUPS
+  return methods.at(arg.beta, taps=taps)
+
+
+def fine_tuning_defaults(dataset):
+  """Arguments of a pair on 'cub' or 'scenes'."""
+  return FINE_PAIR | dict(dataset=dataset)
+
+
+def is_paper(arg, defaults):
+  """Whether settings are those that stand for the paper's."""
+  return common.is_paper(arg, defaults) and arg.dataset in DATASETS
+
+
+def _set_teacher(config, name, own):
+  """Names the config of the teacher, which drops when the student does."""
+  own = ';'.join(f'{name}={value}' for name, value in own.items())
+  config.teacher.config = f'configs/{name}.py:{own}'
+  config.teacher.overrides = common.dotted(
+    {'optimizer.drops': config.optimizer.drops}
+  )
+
+
+def _base(arg):
+  config = common.base()
+  config.seeds = arg.seeds
+  if arg.tiny:
+    return common.shrink(config, channels=3)
+  config.data.update(
+    name=_name(arg.dataset), size=arg.size, pad=0, mean=MEAN, std=STD
+  )
+  config.batch_size = arg.batch
+  config.eval_batch_size = arg.batch
+  config.optimizer.lr = arg.lr
+  return config
+
+
+def _name(dataset):
+  if dataset.partition(':')[0] in ('folder', 'tfds'):
+    return dataset
+  if dataset not in DATASETS:
+    known = [*DATASETS, 'folder:<path>', 'tfds:<name>']
+    raise ValueError(unknown('dataset', dataset, known))
+  return DATASETS[dataset]
+
+
+def _lengthen(config, arg):
+  """`arg.epochs`, with drops moved in proportion; the tiny form has its own."""
+  if arg.tiny:
+    config.epochs, config.optimizer.drops = 2, (2,)
+  else:
+    common.stretch(config, arg.epochs)
