@@ -13,7 +13,7 @@ import sys
 import ml_collections
 
 from at_jax._arrays import unknown
-from at_jax.data import load_dataset
+from at_jax.data import RESIZABLE, load_dataset
 from at_jax.train.checkpoint import read_json
 from at_jax.train.config import row_config
 from at_jax.train.evaluation import Evaluator
@@ -30,6 +30,7 @@ def evaluate(
   data_dir='',
   batch_size=500,
   split='test',
+  whole=False,
   mesh=None,
 ):
   """Evaluates what a workdir, a seed's folder or a weights folder holds.
@@ -42,10 +43,13 @@ def evaluate(
     data_dir: where its files are; '' takes the workdir's.
     batch_size: changes the speed only.
     split: 'test', or 'validation' where the workdir has one.
+    whole: look at whole images where training looked at annotated boxes only.
     mesh: devices, by default all.
 
   Returns:
-    A dict: error in percent, loss, number of images, and what was measured.
+    A dict: errors in percent (of many classes the top-5 error, too; of each
+    class), loss, where the network looks if boxes are annotated, number of
+    images, and what was measured.
   """
   folder = pathlib.Path(folder).expanduser()
   weights_folder, workdir = find_weights(folder, row, seed)
@@ -65,15 +69,17 @@ def evaluate(
     settings |= {'name': data}
   if data_dir:
     settings |= {'dir': data_dir}
+  if whole:
+    settings |= {'to_box': False}
   dataset = load_dataset(settings)
   if dataset.splits.get(split) is None:
     raise ValueError(unknown('split', split, dataset.splits))
   examples = dataset.splits[split]
-  if examples.images.shape[1:] != weights.network.input_shape:
+  if examples.image_shape != weights.network.input_shape:
     raise ValueError(
       f'The weights in {weights_folder} take images of '
       f'{weights.network.input_shape}, {dataset.name} has '
-      f'{examples.images.shape[1:]}.'
+      f'{examples.image_shape}.'
     )
   if len(weights.class_names) != len(dataset.class_names):
     raise ValueError(
@@ -82,20 +88,26 @@ def evaluate(
     )
   measured = Evaluator(
     weights.network,
-    examples.images,
-    examples.labels,
+    examples,
     batch_size=batch_size,
     mesh=mesh or data_mesh(),
     precision=config.precision if config else 'default',
   )(weights.variables)
-  return {
+  errors = measured.class_errors()
+  found = {
     'weights': str(weights_folder),
     'digest': weights.digest,
     'data': dataset.source,
     'split': split,
     'images': len(examples),
     'error': measured.error,
+    'top5_error': measured.top5_error,
     'loss': measured.loss,
+    'class_errors': dict(zip(dataset.class_names, errors, strict=True)),
+    'localisation': measured.localisation(),
+  }
+  return {
+    name: value for name, value in found.items() if value not in (None, {})
   }
 
 
@@ -139,9 +151,10 @@ def _config(weights_folder, workdir):
 
 def _settings(name, network):
   height, _, channels = network.input_shape
-  if name == 'digits':
+  kind = name.partition(':')[0]
+  if kind == 'digits':
     return {'name': name, 'size': height, 'channels': channels}
-  return {'name': name}
+  return {'name': name, 'size': height if kind in RESIZABLE else 0}
 
 
 def main(argv=None):
@@ -160,6 +173,11 @@ def main(argv=None):
     '--split',
     default='test',
     help='test, train, or validation where the workdir has one',
+  )
+  parser.add_argument(
+    '--whole',
+    action='store_true',
+    help='look at whole images where training looked at annotated boxes only',
   )
   args = vars(parser.parse_args(argv))
   try:

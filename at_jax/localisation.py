@@ -24,10 +24,10 @@ def box_coverage(boxes, image_size, map_size):
 
   A box covers of a pixel the product of what it covers of its row and of its
   column, 0 to 1. Of several boxes a pixel has the largest part, and a cell the
-  mean of its pixels, weighed by how much of each lies in the cell. So boxes
-  that overlap count once: exactly where corners are whole numbers; where edges
-  with fractions meet in one pixel, at most the union counts in it. What a box
-  covers outside the image does not count.
+  mean of its pixels, weighed by how much of each lies in the cell. That is the
+  union exactly where corners are whole numbers. With fractions, at most the
+  union counts in a pixel in which edges of several boxes meet, and a pixel that
+  two cells share counts as evenly covered.
 
   Args:
     boxes: `[B, n, 5]`, any n, 0 included.
@@ -56,8 +56,7 @@ def box_coverage(boxes, image_size, map_size):
 def area_in_boxes(boxes, image_size):
   """The part of an image that its boxes cover, overlaps counted once.
 
-  It is what `energy_in_boxes` gives for a constant map, a map without any
-  idea: the chance level to compare with.
+  What `energy_in_boxes` gives for a constant map: the level of chance.
 
   Args:
     boxes: `[B, n, 5]`.
@@ -84,8 +83,7 @@ def energy_in_boxes(maps, boxes, image_size):
   """The share of a map's sum that lies inside boxes, per example.
 
   sum(maps * coverage) / sum(maps), with `box_coverage`: the energy-based
-  pointing game. It does not change when a map is multiplied by a number. The
-  authors enlarge the map to the image first, smoothly; here a cell stays
+  pointing game. The authors enlarge the map smoothly first; here a cell stays
   constant. A map that is zero everywhere gives 0 and has derivatives zero.
 
   Args:
@@ -108,8 +106,7 @@ def energy_in_boxes(maps, boxes, image_size):
     [0.5]
 
   References:
-    Wang et al., Score-CAM, CVPR Workshops 2020,
-    https://arxiv.org/abs/1910.01279.
+    Wang et al., Score-CAM, CVPR-W 2020, https://arxiv.org/abs/1910.01279.
   """
   image_size = _check_pair('energy_in_boxes', maps, boxes, image_size)
   maps, boxes = at_least_float32(maps, boxes)
@@ -128,11 +125,10 @@ def energy_in_boxes(maps, boxes, image_size):
 def pointing_game(maps, boxes, image_size, *, tolerance=0.0):
   """Whether a map's largest cell lies inside a box, per example.
 
-  The centre of cell (i, j) is the point ((i + 0.5) H/h, (j + 0.5) W/w) of the
-  image. It is a hit if it lies in a box, or on its edge, after all edges were
-  moved outwards by `tolerance` pixels. The authors enlarge the map to the image
-  and allow 15 pixels, in common code a disc around the point; here the corners
-  of the enlarged box are not rounded.
+  The cell's centre, ((i + 0.5) H/h, (j + 0.5) W/w) of the image, is a hit if it
+  lies in a box, or on its edge, after all edges were moved outwards by
+  `tolerance` pixels. The authors allow 15, in common code a disc around the
+  largest pixel of an enlarged map; here the corners of a box stay square.
 
   Of equal maxima the first counts, row by row: a constant map points to cell
   (0, 0). A map without an entry above 0, or with a NaN, points nowhere: a miss.
@@ -168,7 +164,7 @@ def pointing_game(maps, boxes, image_size, *, tolerance=0.0):
   batch, rows, columns = maps.shape
   flat = maps.reshape(batch, rows * columns)
   row, column = jnp.divmod(jnp.argmax(flat, axis=1, keepdims=True), columns)
-  y, x = (row + 0.5) * height / rows, (column + 0.5) * width / columns
+  y, x = _centre(row, rows, height), _centre(column, columns, width)
   y0, x0, y1, x1, _ = jnp.unstack(boxes, axis=2)
   far = jnp.maximum(jnp.maximum(y0 - y, y - y1), jnp.maximum(x0 - x, x - x1))
   hit = jnp.any(_there(boxes) & (far <= tolerance), axis=1)
@@ -202,11 +198,15 @@ def _along(low, high, pixels):
   return jnp.clip(high - start, 0, 1) - jnp.clip(low - start, 0, 1)
 
 
+def _centre(cell, cells, pixels):
+  # From a table in float64: rounding must not move a centre off an edge.
+  return jnp.asarray((np.arange(cells) + 0.5) * pixels / cells)[cell]
+
+
 def _overlaps(cells, pixels):
   """How much of each pixel lies in each cell, `[cells, pixels]`.
 
-  In units in which a cell is `pixels` long and a pixel `cells`: all whole
-  numbers, so that sums of them are exact.
+  In units of 1/cells of a pixel: whole numbers, whose sums are exact.
   """
   cell = np.arange(cells)[:, None] * pixels
   pixel = np.arange(pixels)[None] * cells
@@ -229,7 +229,7 @@ def _check_boxes(name, boxes):
 
 def _check_size(name, what, size):
   """The size as a tuple of ints; ValueError unless it is two of them, > 0."""
-  size = tuple(size)
+  size = tuple(size) if np.iterable(size) else (size,)
   whole = all(isinstance(side, numbers.Integral) for side in size)
   if len(size) != 2 or not whole or min(size) < 1:
     raise ValueError(

@@ -95,7 +95,12 @@ def environment(settings, base):
 
 def run(settings, python=sys.executable, base=os.environ):
   """What `benchmarks.workload` says, or {'failed': why}."""
-  command = [python, '-m', 'benchmarks.workload', json.dumps(settings)]
+  return run_module('benchmarks.workload', settings, python, base)
+
+
+def run_module(module, settings, python=sys.executable, base=os.environ):
+  """What a module prints of JSON settings, or {'failed': why}."""
+  command = [python, '-m', module, json.dumps(settings)]
   done = subprocess.run(
     command,
     cwd=ROOT,

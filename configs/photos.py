@@ -14,6 +14,8 @@ DATASETS = {
   'cub': 'tfds:caltech_birds2011',
   'scenes': 'folder:~/tensorflow_datasets/scenes',
 }
+# Where the annotated box is looked at, as the paper does on CUB.
+BOXED = ('tfds:caltech_birds2011', 'tfds:cars196')
 # ImageNet's, on the scale 0 to 255, as published weights want them.
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 # Of a ResNet's groups the paper transfers the last two (14x14 and 7x7).
@@ -66,7 +68,7 @@ def imagenet(arg, depth):
   """A ResNet alone by ImageNet's recipe."""
   config = _base(arg)
   config.model = networks.resnet(depth, tiny=arg.tiny)
-  if arg.dataset == 'imagenet' and not arg.tiny:
+  if config.data.name == DATASETS['imagenet']:
     config.data.test_split = 'validation'  # the test set has no labels
   config.optimizer.update(weight_decay=1e-4, drops=(30, 60, 90), factor=0.1)
   config.epochs = 100
@@ -108,7 +110,7 @@ def fine_tuned(arg, depth, start):
   config.model = networks.resnet(depth, tiny=arg.tiny)
   config.data.validation = arg.validation
   config.data.crop = 'random'
-  config.data.to_box = arg.dataset == 'cub' and arg.to_box and not arg.tiny
+  config.data.to_box = config.data.name in BOXED and arg.to_box
   config.optimizer.update(weight_decay=5e-4, drops=(31, 51), factor=0.1)
   config.optimizer.reset_momentum = False
   config.epochs = 60

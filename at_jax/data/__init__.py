@@ -13,6 +13,7 @@ from at_jax.data.digits import load_digits
 from at_jax.data.folder import load_folder
 from at_jax.data.mnist import load_mnist
 from at_jax.data.settings import Settings
+from at_jax.data.tfds_records import load_tfds_stream
 
 __all__ = ('SOURCES', 'Dataset', 'Settings', 'Split', 'load_dataset')
 
@@ -23,6 +24,7 @@ SOURCES = {
   'cifar100': load_cifar100,
   'mnist': load_mnist,
   'folder': load_folder,
+  'tfds': load_tfds_stream,
 }
 
 # The sources that obey `data.size` and `data.channels`.

@@ -120,8 +120,8 @@ class Loader:
       image = decode_crop(record.data, box, self.view.size)
     except ValueError as error:
       raise ValueError(
-        f'{self.records.name(index)}: {error} Replace the file, take it away, '
-        'or leave damaged images out with --config.data.skip_damaged=True.'
+        f'{self.records.name(index)}: {error} Replace or remove it, or leave '
+        'damaged images out with --config.data.skip_damaged=True.'
       ) from error
     example = {'image': image, 'label': np.int32(record.label)}
     if self.boxes:

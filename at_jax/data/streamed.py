@@ -17,6 +17,7 @@ SIZE = 224
 # The shorter side before a central crop, as a part of the crop: torchvision's
 # 256 for 224.
 MARGIN = 256 / 224
+PART = 256  # images that a thread checks at a time
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -135,11 +136,6 @@ def make_streamed(
       f'data.channels of {settings.name!r} must be 3 (or 0): images from files '
       f'become RGB, got {settings.channels}.'
     )
-  if settings.to_box and not train.most_boxes:
-    raise ValueError(
-      f'{source}: data.to_box=True crops to annotated boxes, and there are '
-      'none (docs/data.md says how to give them).'
-    )
   size = settings.size or SIZE
   sides = dict(
     size=size,
@@ -154,7 +150,13 @@ def make_streamed(
   if settings.skip_damaged:
     (train, lost), (test, more) = map(without_damaged, (train, test))
     if lost + more:
-      source += f'; {lost + more} damaged images left out'
+      plural = 's' if lost + more > 1 else ''
+      source += f'; {lost + more} damaged image{plural} left out'
+  if settings.to_box and not train.most_boxes:
+    raise ValueError(
+      f'{source}: data.to_box=True crops to annotated boxes, and there are '
+      'none (docs/data.md says how to give them).'
+    )
   return Dataset(
     name=name,
     source=source,
@@ -168,14 +170,22 @@ def make_streamed(
 def without_damaged(records):
   """(the records that can be decoded, how many cannot); reads all of them."""
 
-  def whole(index):
-    try:
-      check_whole(records.read(index).data)
-    except (ValueError, OSError):
-      return False
-    return True
+  def whole(indices):
+    return [_is_whole(records, index) for index in indices]
 
+  count = len(records)
+  parts = [
+    range(begin, min(begin + PART, count)) for begin in range(0, count, PART)
+  ]
   with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-    good = np.flatnonzero(list(pool.map(whole, range(len(records)))))
-  lost = len(records) - len(good)
+    good = np.flatnonzero(np.concatenate(list(pool.map(whole, parts))))
+  lost = count - len(good)
   return (records.take(good) if lost else records), lost
+
+
+def _is_whole(records, index):
+  try:
+    check_whole(records.read(index).data)
+  except (ValueError, OSError):
+    return False
+  return True

@@ -5,16 +5,14 @@ installed, and two decoders give different pixels for the same JPEG.
 """
 
 import io
-import pathlib
-import re
 
 import numpy as np
 
+from at_jax.data import tfds_folder
 from at_jax.data.dataset import Dataset, Split
 from at_jax.data.settings import Settings
 
 CHUNK = 1000  # records a read: few calls, and 60,000 never lie here as bytes
-SENTENCE = 60  # characters of the description that stand in `source`
 
 
 def looked_for(settings: Settings) -> str:
@@ -35,20 +33,19 @@ def load_tfds(settings: Settings) -> Dataset | None:
   Raises:
     ValueError: the folder is no array_record, or it or a record is damaged.
   """
-  folder = _newest_version(settings.folder / settings.name)
-  if folder is None:
+  found = tfds_folder.find(settings, settings.name)
+  if found is None:
     return None
-  where = (
-    f'TFDS {settings.name}/{folder.name} in {settings.dir or settings.folder}'
-  )
-  builder = _open(folder, where)
+  folder, where = found
+  builder = tfds_folder.open_builder(folder, where)
   splits, damaged = {}, 0
-  for name in ('train', 'test'):
+  for name in tfds_folder.OFFICIAL:
     splits[name], skipped = _read(
       builder, name, where, skip_damaged=settings.skip_damaged
     )
     damaged += skipped
-  source = f'{where}: {_first_sentence(builder.info.description)}'
+  sentence = tfds_folder.first_sentence(builder.info.description)
+  source = f'{where}: {sentence}'
   if damaged:
     plural = 's' if damaged > 1 else ''
     source += f' {damaged} damaged record{plural} left out.'
@@ -62,53 +59,13 @@ def load_tfds(settings: Settings) -> Dataset | None:
   )
 
 
-def _newest_version(folder: pathlib.Path) -> pathlib.Path | None:
-  """The folder with the highest version; unfinished ones do not count."""
-  versions = [
-    path.parent
-    for path in folder.glob('*/dataset_info.json')
-    if re.fullmatch(r'\d+\.\d+\.\d+', path.parent.name)
-  ]
-  return max(
-    versions,
-    key=lambda path: tuple(int(part) for part in path.name.split('.')),
-    default=None,
-  )
-
-
-def _open(folder, where):
-  import tensorflow_datasets as tfds
-
-  try:
-    builder = tfds.builder_from_directory(folder)
-    # A converted folder has tfrecord first and array_record beside it.
-    formats = {kind.value for kind in builder.info.available_file_formats()}
-    missing = {'image', 'label'} - set(builder.info.features)
-    missing |= {'train', 'test'} - set(builder.info.splits)
-  except Exception as error:  # JSON, protobuf, file and TFDS's own errors
-    raise ValueError(
-      f'{where}: the description of the folder cannot be read '
-      f'({type(error).__name__}: {error}). Prepare it again (docs/data.md).'
-    ) from error
-  if 'array_record' not in formats:
-    raise ValueError(
-      f'{where} is prepared as {", ".join(sorted(formats))}, which needs '
-      'TensorFlow to be read. Convert it once, where tensorflow-cpu, '
-      'apache-beam and mlcroissant are installed (docs/data.md): '
-      f'tfds convert_format --dataset_version_dir={folder} '
-      '--out_file_format=array_record'
-    )
-  if missing:
-    raise ValueError(
-      f'{where}: wanted the splits train and test and the features image and '
-      f'label; {sorted(missing)} missing.'
-    )
-  return builder
-
-
 def _read(builder, split, where, *, skip_damaged):
   """One split as arrays, and how many damaged records were left out."""
-  records = _open_split(builder, split, where)
+  import tensorflow_datasets as tfds
+
+  # Images stay bytes.
+  decoders = {'image': tfds.decode.SkipDecoding()}
+  records = tfds_folder.open_split(builder, split, where, decoders=decoders)
   total, shape = len(records), builder.info.features['image'].shape
   images = np.empty((total, *shape), np.uint8)
   labels = np.empty(total, np.int32)
@@ -121,34 +78,13 @@ def _read(builder, split, where, *, skip_damaged):
     except Exception as error:  # Pillow alone raises five types for bad bytes
       if skip_damaged:
         continue
-      raise ValueError(
-        f'{where}: record {index} of split {split!r} is damaged '
-        f'({type(error).__name__}: {error}). Prepare the folder again, or '
-        'leave damaged records out with --config.data.skip_damaged=True.'
-      ) from error
+      raise tfds_folder.damaged(where, split, index, error) from error
     labels[len(keys)] = record['label']
     keys.append(record.get('id', b''))
   order = np.argsort(np.array(keys), kind='stable')
   if not np.array_equal(order, np.arange(total)):
     images, labels = images[order], labels[order]
   return Split(images, labels), total - len(keys)
-
-
-def _open_split(builder, split, where):
-  """Random access to a split's records, with images left as bytes."""
-  import tensorflow_datasets as tfds
-
-  try:
-    records = builder.as_data_source(
-      split, decoders={'image': tfds.decode.SkipDecoding()}
-    )
-    len(records)
-  except Exception as error:  # a missing or truncated shard, by many types
-    raise ValueError(
-      f'{where}: split {split!r} cannot be opened ({type(error).__name__}: '
-      f'{error}). Prepare the folder again (docs/data.md).'
-    ) from error
-  return records
 
 
 def _records(records, total):
@@ -178,11 +114,3 @@ def _decode(data, shape):
   if pixels.shape != tuple(shape):
     raise ValueError(f'wanted an image of shape {shape}, got {pixels.shape}')
   return pixels
-
-
-def _first_sentence(text):
-  """The description's first sentence, cut where it is long."""
-  sentence = re.split(r'(?<=[.!?])\s', ' '.join(text.split()))[0]
-  if len(sentence) > SENTENCE:
-    sentence = sentence[: SENTENCE - 1].rstrip(' .') + '…'
-  return sentence

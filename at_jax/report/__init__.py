@@ -13,7 +13,7 @@ import json
 import os
 import pathlib
 
-from at_jax.report import files, join, page, pictures, read, table
+from at_jax.report import files, join, looks, page, pictures, read, table
 
 _RAN = ('config', 'arguments', 'command', 'commit', 'versions', 'devices')
 _KNOWN = (*_RAN, 'data', 'data_fingerprint', 'started')
@@ -53,7 +53,15 @@ def write_report(workdirs, out=None, *, baseline=None):
   files.write_text(out / 'result.json', _result(study, studies, rows))
   files.write_text(
     out / 'report.md',
-    page.page(study, studies, text, table.speed(rows), measured, shown),
+    page.page(
+      study,
+      studies,
+      text,
+      table.speed(rows),
+      measured,
+      shown,
+      looks.section(study, rows, table.markdown),
+    ),
   )
   return text
 

@@ -10,7 +10,7 @@ PROTOCOL = (
 )
 
 
-def page(study, studies, table, speed, measured, shown):
+def page(study, studies, table, speed, measured, shown, looks):
   """The text of report.md.
 
   Args:
@@ -20,6 +20,7 @@ def page(study, studies, table, speed, measured, shown):
     speed: the Markdown table of what training took.
     measured: what the bold curves were measured on.
     shown: sentences on attention.png; None where there is none.
+    looks: the section on annotated boxes, '' for none.
 
   Returns:
     Markdown.
@@ -40,6 +41,7 @@ def page(study, studies, table, speed, measured, shown):
     'bands reach from the least to the largest.',
     '## Attention',
     _attention_text(shown),
+    *([looks] if looks else []),
     '## Speed',
     speed,
     'Images/s: median over the rows of metrics.jsonl, without compiling and '

@@ -2,7 +2,7 @@
 
 import statistics
 
-from at_jax.report import teachers
+from at_jax.report import looks, teachers
 
 UNKNOWN = 'not yet measured'
 NONE = '–'
@@ -19,6 +19,7 @@ def summarise(study):
     in % at the last epoch), `n`, `median`, `mean`, `sd` (ddof 1; null for
     n < 2), `difference` to the baseline (null without one), `paper`,
     `validation` (mean error at the last epoch, null without held out images),
+    `top5` (median; null of few classes), `looks` (see `looks.medians`),
     medians over runs `seconds`, `images_per_second` (median over a run),
     `peak_memory_mb` and `parameters`, `planned` (runs), `status`.
   """
@@ -35,6 +36,8 @@ def summarise(study):
       **spread(errors[key].values()),
       difference=difference,
       paper=row.paper or None,
+      top5=_median_of(row, 'test_top5_error'),
+      looks=looks.medians(row),
       validation=spread(_errors(row, 'validation_error').values())['mean'],
       seconds=_median_of(row, 'seconds'),
       images_per_second=_rate(row),
@@ -104,6 +107,8 @@ def table(study, rows):
   validated = any(row['validation'] is not None for row in rows.values())
   head = ['', *(['validation error %, mean'] if validated else [])]
   head += ['test error %, median', 'mean ± sd', 'n']
+  guessed = any(row['top5'] is not None for row in rows.values())
+  head += ['top-5'] if guessed else []
   if bases:
     base = rows[min(bases)]['label'] if len(bases) == 1 else '(row)'
     head += [f'difference to {base}, paired by seed']
@@ -117,12 +122,13 @@ def table(study, rows):
     ]
     line += [_number(row['validation'])] if validated else []
     line += [_number(row['median']), _mean(row), str(row['n'])]
+    line += [_number(row['top5'])] if guessed else []
     if bases:
       line += [_difference(rows, row['difference'], named=len(bases) > 1)]
     if paper:
       line += [f'{row["paper"]:.2f}' if row['paper'] else NONE]
     lines += [[*line, duration(row['seconds'])]]
-  return _markdown(lines)
+  return markdown(lines)
 
 
 def speed(rows):
@@ -142,7 +148,7 @@ def speed(rows):
         duration(row['seconds']),
       ]
     )
-  return _markdown(lines)
+  return markdown(lines)
 
 
 def duration(seconds):
@@ -188,23 +194,23 @@ def _teacher_lines(study, rows, head):
   """
   top = next(iter(rows))
   if not study.teachers:
-    return (
-      {top: [_teacher_line('', None, head)]} if study.awaits_teacher else {}
-    )
+    return {top: [_teacher_line('', {}, head)]} if study.awaits_teacher else {}
   names, above = teachers.names(study.teachers), {}
   for teacher in study.teachers:
     taught = [key for key in rows if key in teacher['rows']]
     place = taught[0] if taught and len(study.teachers) > 1 else top
-    line = _teacher_line(names[teacher['hash']], teacher['test_error'], head)
+    line = _teacher_line(names[teacher['hash']], teacher, head)
     above.setdefault(place, []).append(line)
   return above
 
 
-def _teacher_line(name, error, head):
+def _teacher_line(name, teacher, head):
+  error, top5 = teacher.get('test_error'), teacher.get('test_top5_error')
   known = {
     '': f'*{f"teacher {name}".strip()}*, one run',
     'test error %, median': _number(error),
     'n': '0' if error is None else '1',
+    'top-5': NONE if top5 is None else _number(top5),
   }
   return [known.get(title, NONE) for title in head]
 
@@ -228,7 +234,8 @@ def _difference(rows, stats, *, named):
   return f'{stats["mean"]:+.2f} ± {sd}, wins {stats["wins"]}/{stats["n"]}{to}'
 
 
-def _markdown(lines):
+def markdown(lines):
+  """Lines of cells, the head first, as a table; padded for a terminal."""
   lines = [[cell.replace('|', r'\|') for cell in line] for line in lines]
   widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
   lines.insert(1, ['-' * width for width in widths])

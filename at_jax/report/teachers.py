@@ -7,6 +7,8 @@ the weights that it did learn from.
 
 from at_jax.report.files import is_number, read_json
 
+NUMBERS = ('test_error', 'test_top5_error', 'parameters')
+
 
 def read_teachers(folder, notes):
   """The entries of teachers.json.
@@ -16,9 +18,9 @@ def read_teachers(folder, notes):
     notes: a list; what is damaged is said in it.
 
   Returns:
-    A list of dicts: `label`, `folder`, `hash`, `test_error` and `parameters`
-    (None where not known), `rows`; None where there is no such file yet, or
-    no readable one.
+    A list of dicts: `label`, `folder`, `hash`, `test_error`,
+    `test_top5_error` and `parameters` (None where not known), `rows`, perhaps
+    `localisation`; None where there is no such file yet, or no readable one.
   """
   found = read_json(folder / 'teachers.json', notes, folder, kind=list)
   if found is None:
@@ -28,7 +30,7 @@ def read_teachers(folder, notes):
     if not isinstance(entry, dict) or not isinstance(entry.get('hash'), str):
       notes.append(f'teachers.json: entry {number} is damaged and left out.')
       continue
-    numbers = {n: entry.get(n) for n in ('test_error', 'parameters')}
+    numbers = {n: entry.get(n) for n in NUMBERS}
     rows = entry.get('rows')
     teachers.append(
       entry

@@ -14,8 +14,7 @@ from at_jax.train.feed import batches_of
 from at_jax.train.looks import attention_maps
 from at_jax.train.mesh import replicated, split
 
-TOP = 5  # of so many guesses one may be right, where there are more than
-MANY = 10  # classes
+FEW = 10  # classes: five guesses of so many say little
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,12 +54,18 @@ class Evaluation:
     """Mean cross-entropy; no term of a transfer objective is in it."""
     return float(np.mean(self.losses, dtype=np.float64))
 
+  @property
+  def top5_error(self):
+    """In percent: five guesses each; None where classes are few."""
+    if self.classes <= FEW:
+      return None
+    return 100.0 * float(np.mean(self.ranks >= 5))
+
   def as_dict(self, prefix):
-    """{'test_error': …, 'test_loss': …}, the top-5 error of many classes."""
+    """{'test_error': …, 'test_loss': …}; 'test_top5_error' of many classes."""
     found = {f'{prefix}_error': self.error, f'{prefix}_loss': self.loss}
-    if self.classes > MANY:
-      wrong = 100.0 * float(np.mean(self.ranks >= TOP))
-      found[f'{prefix}_top{TOP}_error'] = wrong
+    if self.top5_error is not None:
+      found[f'{prefix}_top5_error'] = self.top5_error
     return found
 
   def class_errors(self):

@@ -38,7 +38,8 @@ def finish(program, state, folder, about):
     OSError: a file cannot be written.
   """
   variables, dataset = student_variables(state), program.bench.dataset
-  measured = program.evaluate(state, 'test').as_dict('test')
+  evaluation = program.evaluate(state, 'test')
+  measured = evaluation.as_dict('test')
   if dataset.validation is not None:
     held_out = program.evaluate(state, 'validation')
     measured |= held_out.as_dict('validation')
@@ -56,9 +57,12 @@ def finish(program, state, folder, about):
     variables=variables,
     class_names=dataset.class_names,
   )
+  errors = evaluation.class_errors()
   result = {
     **about,
     **measured,
+    'test_class_errors': dict(zip(dataset.class_names, errors, strict=True)),
+    'localisation': evaluation.localisation(),
     'parameters': sum(x.size for x in jax.tree.leaves(variables['params'])),
     'peak_memory_mb': peak_memory_mb(),
     'commit': git_commit(),

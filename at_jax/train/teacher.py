@@ -17,6 +17,9 @@ from at_jax.train.differences import fingerprint
 from at_jax.train.start import find_start
 from at_jax.train.weights import load_weights
 
+# What a table says of a teacher, where it was measured.
+MEASURED = ('test_error', 'test_top5_error', 'localisation')
+
 
 @dataclasses.dataclass
 class Teacher:
@@ -69,8 +72,10 @@ def _from_weights(config, study):
   _check_images(weights.network, folder, bench.dataset)
 
   def fetch():
-    error = bench.evaluator(weights.network, 'test')(weights.variables).error
-    return weights, _entry(weights, folder, error, study)
+    evaluation = bench.evaluator(weights.network, 'test')(weights.variables)
+    measured = evaluation.as_dict('test')
+    measured['localisation'] = evaluation.localisation()
+    return weights, _entry(weights, folder, measured, study)
 
   return Teacher(weights.network, fetch)
 
@@ -99,8 +104,8 @@ def _from_config(config, study):
       runs.run(wait=wait, table=False)
     folder = runs.folder('main', 0)
     weights = load_weights(folder / 'weights', dtype=config.dtype)
-    error = read_json(folder / 'result.json')['test_error']
-    return weights, _entry(weights, workdir, error, study)
+    measured = read_json(folder / 'result.json')
+    return weights, _entry(weights, workdir, measured, study)
 
   return Teacher(network, fetch)
 
@@ -114,12 +119,13 @@ def _check_images(network, name, dataset):
     )
 
 
-def _entry(weights, folder, error, study):
+def _entry(weights, folder, measured, study):
+  """What teachers.json says of a teacher."""
   sizes = map(np.size, jax.tree.leaves(weights.variables['params']))
   return {
     'label': weights.network.label,
     'folder': os.path.relpath(folder, study.workdir),
     'hash': weights.digest,
-    'test_error': error,
+    **{name: measured[name] for name in MEASURED if name in measured},
     'parameters': int(sum(sizes)),
   }

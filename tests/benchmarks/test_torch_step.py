@@ -12,9 +12,9 @@ from small_networks import variables_of
 
 from at_jax.data.augment import normalise
 from at_jax.data.dataset import Dataset, Split
+from at_jax.train.bench import Bench, make_network
 from at_jax.train.config import load_config, row_config, teacher_config
 from at_jax.train.mesh import data_mesh, put, replicated
-from at_jax.train.bench import Bench, make_network
 from at_jax.train.program import Program
 from benchmarks import workload
 

@@ -80,13 +80,12 @@ def write_idx(path, array):
 def write_tfds(
   folder, train, test, *, name='cifar10', ids=True, broken=(), version='3.0.2'
 ):
-  """Writes `<folder>/<name>/<version>` with TFDS's own writer, shuffled by it.
+  """Writes images and labels as `write_records` does, with ids in order.
 
   Args:
     broken: ids whose image bytes are cut in half.
   """
   pytest.importorskip('importlib_resources')
-  import tensorflow_datasets as tfds
   from PIL import Image
 
   def png(key, image):
@@ -95,33 +94,51 @@ def write_tfds(
     data = file.getvalue()
     return io.BytesIO(data[: len(data) // 2] if key in broken else data)
 
+  def features(kinds):
+    found = {
+      'image': kinds.Image(shape=train[0].shape[1:]),
+      'label': kinds.ClassLabel(names=CIFAR10_NAMES),
+    }
+    return found | ({'id': kinds.Text()} if ids else {})
+
+  def records(split, images, labels):
+    for i, (image, label) in enumerate(zip(images, labels, strict=True)):
+      key = f'{split}_{i:05d}'
+      record = {'image': png(key, image), 'label': int(label)}
+      yield key, record | ({'id': key} if ids else {})
+
+  splits = {
+    'train': records('train', *train),
+    'test': records('test', *test),
+  }
+  return write_records(folder, features, splits, name=name, version=version)
+
+
+def write_records(folder, features, splits, *, name, version='1.0.0'):
+  """Writes `<folder>/<name>/<version>` with TFDS's own writer, shuffled by it.
+
+  Args:
+    features: `tfds.features` -> a dict of features.
+    splits: {name: an iterable of (key, record)}.
+  """
+  pytest.importorskip('importlib_resources')
+  import tensorflow_datasets as tfds
+
   class Tiny(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     VERSION = tfds.core.Version(version)
 
     def _info(self):
-      features = {
-        'image': tfds.features.Image(shape=train[0].shape[1:]),
-        'label': tfds.features.ClassLabel(names=CIFAR10_NAMES),
-      }
-      if ids:
-        features['id'] = tfds.features.Text()
       return tfds.core.DatasetInfo(
         builder=self,
-        features=tfds.features.FeaturesDict(features),
+        features=tfds.features.FeaturesDict(features(tfds.features)),
         description='A tiny copy. With a second sentence.',
       )
 
     def _split_generators(self, dl_manager):
-      return {
-        'train': self._generate_examples('train', *train),
-        'test': self._generate_examples('test', *test),
-      }
+      return {k: self._generate_examples(v) for k, v in splits.items()}
 
-    def _generate_examples(self, split, images, labels):
-      for i, (image, label) in enumerate(zip(images, labels, strict=True)):
-        key = f'{split}_{i:05d}'
-        record = {'image': png(key, image), 'label': int(label)}
-        yield key, record | ({'id': key} if ids else {})
+    def _generate_examples(self, examples):
+      yield from examples
 
   Tiny.name = name
   builder = Tiny(data_dir=folder, file_format='array_record')
@@ -142,5 +159,6 @@ def files():
     cifar100_members=cifar100_members,
     write_idx=write_idx,
     write_tfds=write_tfds,
+    write_records=write_records,
     cifar10_names=CIFAR10_NAMES,
   )

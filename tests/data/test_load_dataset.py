@@ -5,7 +5,7 @@ import ml_collections
 import numpy as np
 import pytest
 
-from at_jax.data import SOURCES, load_dataset
+from at_jax.data import RESIZABLE, SOURCES, load_dataset
 from at_jax.data.settings import Settings
 
 
@@ -47,9 +47,9 @@ def test_unknown_name_names_the_nearest_and_all():
     load_dataset({'name': 'qqq'})
 
 
-@pytest.mark.parametrize('name', sorted(set(SOURCES) - {'digits'}))
+@pytest.mark.parametrize('name', sorted(set(SOURCES) - set(RESIZABLE)))
 @pytest.mark.parametrize('field', ['size', 'channels'])
-def test_only_digits_are_resized(name, field, tmp_path):
+def test_others_are_not_resized(name, field, tmp_path):
   with pytest.raises(ValueError, match=f'data.{field}=3.*{name}.*digits'):
     load_dataset({'name': name, 'dir': str(tmp_path), field: 3})
 

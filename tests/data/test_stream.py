@@ -157,7 +157,7 @@ def test_broken_file_is_named(folder, tmp_path):
     path.mkdir(parents=True)
     (path / 'bad.jpg').write_bytes(b'no image')
   own = list_folder(tmp_path)
-  message = 'train/a/bad.jpg: .* Replace the file'
+  message = 'train/a/bad.jpg: .* Replace or remove'
   with pytest.raises(ValueError, match=message):
     loader(own)((0, 0))
   own = InOrder(1, batch_size=1), loader(own)

@@ -1,0 +1,106 @@
+"""The configs for large images: what the paper says, and what sizes follow."""
+
+import pytest
+
+from at_jax.train.config import load_config, row_config, teacher_config
+from configs import common, photos
+
+
+def load(name, arguments=''):
+  return load_config(f'configs/{name}.py:{arguments}')
+
+
+def test_imagenet_is_the_released_recipe():
+  config = load('resnet_imagenet')
+  assert config.data.name == 'tfds:imagenet2012'
+  assert config.data.test_split == 'validation'
+  assert (config.data.size, config.data.pad, config.data.flip) == (224, 0, True)
+  assert config.data.crop == 'random_resized'
+  assert config.data.scale == (0.08, 1.0)
+  assert (config.batch_size, config.epochs) == (256, 100)
+  own = config.optimizer
+  assert (own.lr, own.momentum, own.weight_decay) == (0.1, 0.9, 1e-4)
+  assert (tuple(own.drops), own.factor) == ((30, 60, 90), 0.1)
+  assert own.reset_momentum and config.bn == 'global'
+  assert config.model.to_dict() == dict(name='resnet18')
+  assert config.paper == 30.4
+  assert load('resnet_imagenet', 'depth=34').paper == 26.1
+  assert load('resnet_imagenet', 'depth=50').paper == 0.0
+  short = load('resnet_imagenet', 'epochs=10')
+  assert tuple(short.optimizer.drops) == (4, 7, 10) and short.paper == 0.0
+
+
+@pytest.mark.parametrize(
+  ('recipe', 'groups', 'start', 'reset'),
+  [
+    ('paper', (3, 4), 60.0, True),
+    ('repeat', (3, 4), 0.0, False),
+    ('code', (1, 2, 3, 4), 0.0, True),
+  ],
+)
+def test_recipes_of_imagenet(recipe, groups, start, reset):
+  for name in ('resnet_imagenet_at', 'table5'):
+    config = load(name, f'recipe={recipe}')
+    if name == 'table5':
+      config = row_config(config, 'at')
+    term = config.objective.terms['at']
+    assert term.taps == common.same(*(f'group{g}' for g in groups))
+    assert term.weight.to_dict() == common.constant(1000.0, start=start)
+    assert config.optimizer.reset_momentum == reset
+    teacher = teacher_config(config)
+    assert teacher.model.to_dict() == dict(name='resnet34')
+    assert tuple(teacher.optimizer.drops) == (30, 60, 90)
+
+
+def test_the_paper_begins_at_the_same_part_of_a_short_run():
+  config = load('resnet_imagenet_at', 'epochs=20')
+  assert config.objective.terms['at'].weight.start == 12.0
+  with pytest.raises(ValueError, match="recipe 'papper'.*mean 'paper'"):
+    load('resnet_imagenet_at', 'recipe=papper')
+
+
+@pytest.mark.parametrize('name', ['cub', 'scenes'])
+def test_fine_tuning_is_what_the_paper_says(name):
+  config = load(f'resnet_{name}_at')
+  assert config.start.to_dict() == {'': 'weights/resnet18'}
+  assert config.freeze == ('stem', 'group1_*') and config.bn == 'frozen'
+  assert config.objective.terms['at'].taps == common.same('group3', 'group4')
+  assert config.data.to_box == (name == 'cub')
+  assert config.data.crop == 'random' and config.data.size == 224
+  assert config.paper == dict(cub=27.0, scenes=27.1)[name]
+  teacher = teacher_config(config)
+  assert teacher.start.to_dict() == {'': 'weights/resnet34'}
+  assert teacher.model.to_dict() == dict(name='resnet34')
+  assert teacher.bn == 'frozen' and teacher.data == config.data
+  assert teacher.optimizer == config.optimizer
+
+
+def test_table4_has_the_papers_numbers_for_its_own_settings_only():
+  assert errors('') == [28.5, 27.0, 27.0]
+  assert errors('dataset=scenes') == [28.2, 28.1, 27.1]
+  assert errors('dataset=scenes,seeds=5') == [28.2, 28.1, 27.1]
+  assert errors('dataset=folder:x') == errors('lr=0.1') == [0.0] * 3
+  assert load('table4', 'rows=alone+at').baseline == 'alone'
+
+
+def errors(arguments):
+  return [row.paper for row in load('table4', arguments).rows.values()]
+
+
+def test_from_scratch_nothing_is_frozen():
+  arguments = 'dataset=folder:~/photos,start=,teacher_start=,epochs=6,size=112'
+  config = load('table4', arguments)
+  for one in (row_config(config, 'at'), teacher_config(config)):
+    assert not one.start and one.freeze == () and one.bn == 'global'
+    assert not one.optimizer.rates and tuple(one.optimizer.drops) == (4, 6)
+    assert one.data.name == 'folder:~/photos' and one.data.size == 112
+
+
+def test_an_unknown_dataset_names_the_nearest_and_all():
+  for name in ('resnet_finetune', 'resnet_imagenet', 'table4'):
+    with pytest.raises(ValueError, match="'cup'.*mean 'cub'.*folder:<path>"):
+      load(name, 'dataset=cup')
+
+
+def test_every_name_has_its_source():
+  assert set(photos.DATASETS) == {'imagenet', 'cub', 'scenes'}
