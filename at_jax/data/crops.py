@@ -180,17 +180,3 @@ def boxes_in_crop(boxes: np.ndarray, crop: Box, size: int) -> np.ndarray:
   seen = (corners[:, 2:] > corners[:, :2]).all(axis=1)
   moved = np.concatenate([corners, boxes[:, 4:]], axis=1)
   return np.where(seen[:, None], moved, NO_BOX).astype(np.float32)
-
-
-def flip_boxes(boxes, width: float):
-  """Annotated boxes of the image mirrored left to right.
-
-  Args:
-    boxes: float `[..., 5]`, a NumPy or a JAX array; `NO_BOX` stays.
-    width: of the image.
-  """
-  shape = (1,) * (boxes.ndim - 1) + (5,)
-  sign = np.array([1, -1, 1, -1, 1], boxes.dtype).reshape(shape)
-  shift = np.array([0, width, 0, width, 0], boxes.dtype).reshape(shape)
-  there = (boxes[..., 4:] >= 0).astype(boxes.dtype)
-  return sign * boxes[..., np.array([0, 3, 2, 1, 4])] + shift * there

@@ -2,7 +2,6 @@ import io
 import math
 import pickle
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,7 +11,6 @@ from at_jax.data.crops import (
   Box,
   annotated_region,
   boxes_in_crop,
-  flip_boxes,
   inside,
   random_resized_crop,
   resize_and_center_crop,
@@ -339,16 +337,6 @@ def test_a_box_covers_the_same_pixels_after_the_crop():
   want = np.zeros((96, 96), bool)
   want[int(y0) : int(y1), int(x0) : int(x1)] = True
   np.testing.assert_array_equal(got > 127, want)
-
-
-@pytest.mark.parametrize('module', [np, jnp])
-def test_flipped_boxes_by_hand(module):
-  boxes = np.array([[[1, 2, 3, 6, 4], NO_BOX], [[0, 0, 8, 10, 0], NO_BOX]])
-  got = flip_boxes(module.asarray(boxes, np.float32), 10)
-  want = [[[1, 4, 3, 8, 4], NO_BOX], [[0, 0, 8, 10, 0], NO_BOX]]
-  np.testing.assert_array_equal(got, want)
-  assert got.dtype == np.float32 and isinstance(got, module.ndarray)
-  np.testing.assert_array_equal(flip_boxes(got, 10), boxes)
 
 
 def test_functions_and_boxes_can_be_sent_to_workers():
