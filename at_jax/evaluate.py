@@ -28,10 +28,10 @@ def evaluate(
   seed=0,
   data='',
   data_dir='',
-  batch_size=500,
+  batch_size=0,
   split='test',
-  whole=False,
   mesh=None,
+  **changes,
 ):
   """Evaluates what a workdir, a seed's folder or a weights folder holds.
 
@@ -41,10 +41,11 @@ def evaluate(
     seed: of a workdir.
     data: name of a data set; '' takes the workdir's.
     data_dir: where its files are; '' takes the workdir's.
-    batch_size: changes the speed only.
+    batch_size: changes the speed only; 0 takes the workdir's, else 100.
     split: 'test', or 'validation' where the workdir has one.
-    whole: look at whole images where training looked at annotated boxes only.
     mesh: devices, by default all.
+    **changes: fields of `at_jax.data.Settings` to use in place of the
+      workdir's: to_box, test_split, skip_damaged, workers.
 
   Returns:
     A dict: errors in percent (of many classes the top-5 error, too; of each
@@ -69,9 +70,7 @@ def evaluate(
     settings |= {'name': data}
   if data_dir:
     settings |= {'dir': data_dir}
-  if whole:
-    settings |= {'to_box': False}
-  dataset = load_dataset(settings)
+  dataset = load_dataset(settings | changes)
   if dataset.splits.get(split) is None:
     raise ValueError(unknown('split', split, dataset.splits))
   examples = dataset.splits[split]
@@ -89,7 +88,7 @@ def evaluate(
   measured = Evaluator(
     weights.network,
     examples,
-    batch_size=batch_size,
+    batch_size=batch_size or (config.eval_batch_size if config else 100),
     mesh=mesh or data_mesh(),
     precision=config.precision if config else 'default',
   )(weights.variables)
@@ -168,18 +167,29 @@ def main(argv=None):
   parser.add_argument('--seed', type=int, default=0)
   parser.add_argument('--data', default='', help="default: the workdir's")
   parser.add_argument('--data_dir', default='', help='where its files are')
-  parser.add_argument('--batch_size', type=int, default=500)
+  parser.add_argument('--batch_size', type=int, default=0)
   parser.add_argument(
     '--split',
     default='test',
     help='test, train, or validation where the workdir has one',
   )
   parser.add_argument(
-    '--whole',
-    action='store_true',
+    '--unboxed',
+    action='store_const',
+    const=False,
+    dest='to_box',
     help='look at whole images where training looked at annotated boxes only',
   )
+  parser.add_argument('--test_split', help='which split the test set is')
+  parser.add_argument('--workers', type=int, help='processes that decode')
+  parser.add_argument(
+    '--skip_damaged',
+    action='store_const',
+    const=True,
+    help='leave damaged images out',
+  )
   args = vars(parser.parse_args(argv))
+  args = {name: value for name, value in args.items() if value is not None}
   try:
     result = evaluate(args.pop('workdir'), **args)
   except (ValueError, OSError) as error:

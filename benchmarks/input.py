@@ -5,8 +5,8 @@ JPEGs of about 500 x 375 become training batches: random-resized crops to
 Pillow as torchvision does it, are flipped, normalised float tensors. The same
 files, each measurement in a process of its own, rounds interleaved:
 
-  at_jax, threads       decoded in threads of the training process
-  at_jax, N workers     in N other processes
+  at_jax, threads       decoded in threads of the training process, one a core
+  at_jax, N workers     in N other processes of one thread
   DataLoader, N workers the same there
 
   python -m benchmarks.input                       # nothing else should run

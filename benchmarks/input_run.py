@@ -10,6 +10,7 @@ import sys
 import time
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+EPOCH = 10**5  # images
 WARM_UP = 3  # batches: processes start, buffers fill
 
 
@@ -40,7 +41,9 @@ def torch_batches(settings):
 
   torch.set_num_threads(1)
   size = settings['size']
-  paths = sorted(pathlib.Path(settings['folder']).glob('train/*/*'))
+  paths = sorted(pathlib.Path(settings['folder']).glob('train/*/[!.]*.jp*g'))
+  # A long epoch: between two the workers would have nothing ready.
+  paths *= math.ceil(EPOCH / len(paths))
   mean, std = (torch.tensor(x)[:, None, None] for x in (MEAN, STD))
 
   def crop(width, height):

@@ -73,30 +73,32 @@ def imagenet(arg, depth):
   config.optimizer.update(weight_decay=1e-4, drops=(30, 60, 90), factor=0.1)
   config.epochs = 100
   _lengthen(config, arg)
-  if arg.start:
+  if arg.start and not arg.tiny:
     config.start = common.dotted({'': arg.start})
   return config
 
 
 def imagenet_taught(arg):
   """The student of `IMAGENET_PAIR`, with its teacher, but for its objective."""
+  if arg.recipe not in RECIPES:
+    raise ValueError(unknown('recipe', arg.recipe, RECIPES))
   config = imagenet(arg, arg.depth)
+  if arg.recipe == 'repeat' and not arg.tiny:
+    # PyTorch's MultiStepLR: after 30 whole epochs, and nothing is reset.
+    config.optimizer.reset_momentum = False
+    config.optimizer.drops = tuple(d + 1 for d in config.optimizer.drops)
   own = dict(depth=arg.teacher_depth, lr=arg.lr, batch=arg.batch)
   _set_teacher(config, 'resnet_imagenet', own)
   return config
 
 
 def imagenet_at(arg, config):
-  """Attention transfer by `arg.recipe`; 'repeat' changes the optimizer, too."""
-  if arg.recipe not in RECIPES:
-    raise ValueError(unknown('recipe', arg.recipe, RECIPES))
+  """Attention transfer by `arg.recipe`."""
   taps = ALL_GROUPS if arg.recipe == 'code' else LAST_GROUPS
   objective = methods.at(arg.beta, taps=TINY_GROUPS if arg.tiny else taps)
-  if arg.recipe == 'paper':  # epoch 60 of 100: in proportion of other lengths
-    start = round(0.6 * config.epochs, 3)
+  if arg.recipe == 'paper':  # when epoch 60 of 100 begins, in proportion
+    start = round(0.59 * config.epochs, 3)
     objective['terms']['at']['weight'] = common.constant(arg.beta, start=start)
-  if arg.recipe == 'repeat':
-    config.optimizer.reset_momentum = False
   return objective
 
 
@@ -109,7 +111,8 @@ def fine_tuned(arg, depth, start):
   config = _base(arg)
   config.model = networks.resnet(depth, tiny=arg.tiny)
   config.data.validation = arg.validation
-  config.data.crop = 'random'
+  if not arg.tiny:
+    config.data.crop = 'random'
   config.data.to_box = config.data.name in BOXED and arg.to_box
   config.optimizer.update(weight_decay=5e-4, drops=(31, 51), factor=0.1)
   config.optimizer.reset_momentum = False
@@ -142,8 +145,14 @@ def fine_tuning_defaults(dataset):
 
 
 def is_paper(arg, defaults):
-  """Whether settings are those that stand for the paper's."""
-  return common.is_paper(arg, defaults) and arg.dataset in DATASETS
+  """Whether settings are those that stand for the paper's.
+
+  Wherever the pretrained weights lie; but there must be some.
+  """
+  starts = [name for name in defaults if name.endswith('start')]
+  known = all(bool(arg[name]) == bool(defaults[name]) for name in starts)
+  free = {**defaults, **{name: arg[name] for name in starts}}
+  return known and common.is_paper(arg, free)
 
 
 def _set_teacher(config, name, own):
@@ -151,7 +160,10 @@ def _set_teacher(config, name, own):
   own = ';'.join(f'{name}={value}' for name, value in own.items())
   config.teacher.config = f'configs/{name}.py:{own}'
   config.teacher.overrides = common.dotted(
-    {'optimizer.drops': config.optimizer.drops}
+    {
+      'optimizer.drops': config.optimizer.drops,
+      'optimizer.reset_momentum': config.optimizer.reset_momentum,
+    }
   )
 
 

@@ -23,7 +23,6 @@ def get_config(arg=None):
   arg = common.parse_arg(arg, **photos.FINE, depth=18)
   config = photos.fine_tuned(arg, arg.depth, arg.start)
   config.label = f'ResNet-{arg.depth}'
-  own = ('seeds', 'dataset', 'start')
-  if all(arg[k] == v for k, v in photos.FINE.items() if k not in own):
+  if photos.is_paper(arg, photos.FINE | dict(dataset=arg.dataset)):
     config.paper = PAPER.get((arg.dataset, arg.depth), 0.0)
   return config

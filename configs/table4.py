@@ -18,8 +18,7 @@ PAPER = {'cub': (28.5, 27.0, 27.0), 'scenes': (28.2, 28.1, 27.1)}
 def get_config(arg=None):
   arg = common.parse_arg(arg, **DEFAULTS, rows='')
   config = photos.taught(arg)
-  own = {name: value for name, value in DEFAULTS.items() if name != 'dataset'}
-  theirs = common.is_paper(arg, own)
+  theirs = photos.is_paper(arg, DEFAULTS | dict(dataset=arg.dataset))
   errors = PAPER.get(arg.dataset if theirs else '', (0.0, 0.0, 0.0))
   rows = {
     'alone': ('alone', methods.alone()),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from at_jax.data import STREAMED
 from at_jax.train.config import load_config, row_config, teacher_config
 from configs import common, photos
 
@@ -33,7 +34,7 @@ def test_imagenet_is_the_released_recipe():
 @pytest.mark.parametrize(
   ('recipe', 'groups', 'start', 'reset'),
   [
-    ('paper', (3, 4), 60.0, True),
+    ('paper', (3, 4), 59.0, True),
     ('repeat', (3, 4), 0.0, False),
     ('code', (1, 2, 3, 4), 0.0, True),
   ],
@@ -49,12 +50,14 @@ def test_recipes_of_imagenet(recipe, groups, start, reset):
     assert config.optimizer.reset_momentum == reset
     teacher = teacher_config(config)
     assert teacher.model.to_dict() == dict(name='resnet34')
-    assert tuple(teacher.optimizer.drops) == (30, 60, 90)
+    drops = (31, 61, 91) if recipe == 'repeat' else (30, 60, 90)
+    assert tuple(config.optimizer.drops) == drops
+    assert teacher.optimizer == config.optimizer
 
 
 def test_the_paper_begins_at_the_same_part_of_a_short_run():
   config = load('resnet_imagenet_at', 'epochs=20')
-  assert config.objective.terms['at'].weight.start == 12.0
+  assert config.objective.terms['at'].weight.start == 11.8
   with pytest.raises(ValueError, match="recipe 'papper'.*mean 'paper'"):
     load('resnet_imagenet_at', 'recipe=papper')
 
@@ -103,4 +106,22 @@ def test_an_unknown_dataset_names_the_nearest_and_all():
 
 
 def test_every_name_has_its_source():
-  assert set(photos.DATASETS) == {'imagenet', 'cub', 'scenes'}
+  for name in [*photos.DATASETS.values(), *photos.BOXED]:
+    assert name.partition(':')[0] in STREAMED
+  assert set(photos.BOXED) & set(photos.DATASETS.values())
+
+
+def test_papers_numbers_want_pretrained_weights_wherever_they_lie():
+  assert load('resnet_finetune', 'start=elsewhere').paper == 28.5
+  assert load('resnet_finetune', 'dataset=scenes,depth=34').paper == 26.0
+  assert load('resnet_finetune', 'start=').paper == 0.0
+  assert load('resnet_cub_at', 'start=a,teacher_start=b').paper == 27.0
+  assert load('resnet_cub_at', 'teacher_start=').paper == 0.0
+  assert load('resnet_imagenet', 'start=weights').paper == 0.0
+  teacher = teacher_config(load('table4', 'teacher_start='))
+  assert teacher.paper == 0.0
+
+
+def test_tiny_forms_begin_with_nothing():
+  for name in ('resnet_imagenet', 'resnet_finetune', 'table5'):
+    assert not load(name, 'tiny,start=weights').start

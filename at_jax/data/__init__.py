@@ -29,8 +29,8 @@ SOURCES = {
 
 # The sources that obey `data.size` and `data.channels`.
 RESIZABLE = ('digits', 'folder', 'tfds')
-# Those that want something behind a colon.
-NAMED = ('folder', 'tfds')
+# Those that are streamed, and want something behind a colon.
+STREAMED = ('folder', 'tfds')
 
 
 def load_dataset(settings: collections.abc.Mapping) -> Dataset:
@@ -55,7 +55,7 @@ def load_dataset(settings: collections.abc.Mapping) -> Dataset:
   """
   settings = Settings.read(settings)
   kind, colon, _ = settings.name.partition(':')
-  if kind not in SOURCES or (colon and kind not in NAMED):
+  if kind not in SOURCES or (colon and kind not in STREAMED):
     raise ValueError(unknown('dataset', settings.name, SOURCES))
   source = SOURCES[kind]
   if (settings.size or settings.channels) and kind not in RESIZABLE:
@@ -64,5 +64,7 @@ def load_dataset(settings: collections.abc.Mapping) -> Dataset:
       f'be 0 for {settings.name!r}, whose images keep their own shape; only '
       f'{list(RESIZABLE)} can be resized.'
     )
+  if kind not in STREAMED:
+    settings.check_in_memory()
   dataset = source(settings)
   return splits.cut(dataset, settings.validation, settings.train_examples)

@@ -1,5 +1,6 @@
 """One stored image as one example: read, cropped, its boxes moved along."""
 
+import contextlib
 import dataclasses
 from typing import Any, NamedTuple
 
@@ -59,6 +60,11 @@ class View:
   def __post_init__(self):
     if self.kind not in KINDS:
       raise ValueError(unknown('data.crop', self.kind, KINDS))
+    if not 0 < self.scale[0] <= self.scale[1] <= 1:
+      raise ValueError(
+        'data.scale must be two parts of the area, 0 < smallest <= largest <= '
+        f'1, got {self.scale}.'
+      )
     if not 0 < self.size <= self.resize:
       raise ValueError(
         f'data.size={self.size} must be at least 1 and at most '
@@ -115,18 +121,29 @@ class Loader:
     epoch, index = place
     record = self.records.read(index)
     rng = np.random.default_rng((self.seed, epoch, index))
-    try:
-      box = self.view.choose(rng, *image_size(record.data), record.boxes)
+    damaged = (
+      'Replace or remove it, or leave damaged images out with '
+      '--config.data.skip_damaged=True.'
+    )
+    with self._named(index, damaged):
+      shape = image_size(record.data)
+    with self._named(index, 'Correct or remove that box.'):
+      box = self.view.choose(rng, *shape, record.boxes)
+    with self._named(index, damaged):
       image = decode_crop(record.data, box, self.view.size)
-    except ValueError as error:
-      raise ValueError(
-        f'{self.records.name(index)}: {error} Replace or remove it, or leave '
-        'damaged images out with --config.data.skip_damaged=True.'
-      ) from error
     example = {'image': image, 'label': np.int32(record.label)}
     if self.boxes:
       example['boxes'] = self._padded(record.boxes, box)
     return example
+
+  @contextlib.contextmanager
+  def _named(self, index, way_out):
+    """Says of errors which image they are about, and what to do."""
+    try:
+      yield
+    except ValueError as error:
+      name = self.records.name(index)
+      raise ValueError(f'{name}: {error} {way_out}') from error
 
   def _padded(self, boxes, box):
     moved = crops.boxes_in_crop(boxes, box, self.view.size)

@@ -20,7 +20,7 @@ from at_jax.data.files import Files
 from at_jax.data.settings import Settings
 from at_jax.data.streamed import make_streamed
 
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp')
+SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.gif')
 BOXES = 'boxes.csv'
 LISTED = 5  # names that an error gives before "and … more"
 
@@ -56,10 +56,12 @@ def load_folder(settings: Settings) -> Dataset:
       f'data.name={settings.name!r} names no folder: data.name=folder:<path>.'
     )
   found = list_folder(settings.path, settings.test_split)
+  others = found.train.others + found.test.others
+  left = f', {others} other files left alone' if others else ''
   return make_streamed(
     settings,
     name=pathlib.Path(found.root).name,
-    source=f'folder {found.root} ({found.test_name}/ is the test set)',
+    source=f'folder {found.root} ({found.test_name}/ is the test set{left})',
     class_names=found.class_names,
     train=found.train,
     test=found.test,

@@ -13,6 +13,7 @@ NUMBERS = (
   'resize',
   'workers',
 )
+OF_STREAMS = ('crop', 'resize', 'scale', 'to_box', 'test_split', 'workers')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +82,17 @@ class Settings:
   def folder(self) -> pathlib.Path:
     """`dir` with its default put in and `~` expanded."""
     return pathlib.Path(self.dir or DEFAULT_DIR).expanduser()
+
+  def check_in_memory(self):
+    """Raises ValueError where something is set that only streams obey."""
+    for field in dataclasses.fields(self):
+      value = getattr(self, field.name)
+      if field.name in OF_STREAMS and value != field.default:
+        raise ValueError(
+          f'data.{field.name}={value!r} is for images that are streamed '
+          f'(folder:<path>, tfds:<name>); {self.name!r} is read into memory: '
+          f'leave it at {field.default!r}.'
+        )
 
   @property
   def path(self) -> str:

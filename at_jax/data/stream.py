@@ -7,11 +7,17 @@ saved.
 """
 
 import functools
+import multiprocessing
 import os
+import re
+import signal
+import sys
+import threading
 
 import numpy as np
 
-AHEAD = 4  # batches that lie ready
+AHEAD = 2  # batches that lie ready
+LEFT_TO_PARENT = (signal.SIGINT, signal.SIGTERM)
 
 
 class Order:
@@ -92,30 +98,97 @@ class InOrder:
 
 
 def batches(order, load, *, threads=0, workers=0):
-  """An iterator over a host's parts of batches: a dict of arrays.
+  """A generator of a host's parts of batches: a dict of arrays.
 
   Args:
     order: an `Order` or an `InOrder`.
     load: (epoch, index) -> a dict of arrays, like a `Loader`.
     threads: that decode; 0 is one for each core. Pillow decodes without
       Python's lock.
-    workers: processes that do it instead; worth it where threads wait for each
-      other.
+    workers: processes that do it instead, a thread each; worth it where
+      threads wait for each other.
+
+  Raises:
+    OSError: a worker ended, for want of memory most likely.
   """
+  done = 0
+  while True:
+    found = _iterator(_Rest(order, done * order.local), load, threads, workers)
+    try:
+      for batch in found:
+        done += 1
+        yield batch
+      return
+    except RuntimeError as error:
+      _check_signalled(error)
+    finally:
+      found.close()
+
+
+def _iterator(order, load, threads, workers):
   import grain.python as grain
 
-  threads = threads or os.cpu_count()
   dataset = grain.MapDataset.source(order).map(load)
+  if not workers:
+    threads = threads or os.cpu_count()
+    ahead = max(AHEAD * order.local, threads)
+    options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=ahead)
+    dataset = dataset.to_iter_dataset(options)
+    return iter(dataset.batch(order.local, drop_remainder=True))
+  _parse_flags()
+  _quiet_tracker()
+  # Whole batches go to a worker, so that what is in one does not depend on
+  # their number.
   dataset = dataset.batch(order.local, drop_remainder=True)
-  dataset = dataset.to_iter_dataset(
-    grain.ReadOptions(num_threads=threads, prefetch_buffer_size=AHEAD)
-  )
-  if workers:
-    _parse_flags()
-    dataset = dataset.mp_prefetch(
-      grain.MultiprocessingOptions(num_workers=workers)
-    )
-  return iter(dataset)
+  options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=1)
+  dataset = dataset.to_iter_dataset(options)
+  options = grain.MultiprocessingOptions(num_workers=workers)
+  return iter(dataset.mp_prefetch(options, worker_init_fn=_begin_worker))
+
+
+class _Rest:
+  """What follows in an order after the first `begin` places."""
+
+  def __init__(self, order, begin):
+    self._order, self._begin, self.local = order, begin, order.local
+
+  def __len__(self):
+    return len(self._order) - self._begin
+
+  def __getitem__(self, place):
+    return self._order[self._begin + int(place)]
+
+
+def _begin_worker(index, count):
+  """Leaves Ctrl-C to the parent, and ends with it.
+
+  A terminal sends Ctrl-C to workers, too. The parent has a step to finish
+  then, for which it needs them, and ends them itself.
+  """
+  for number in LEFT_TO_PARENT:
+    signal.signal(number, signal.SIG_IGN)
+
+  def watch():
+    multiprocessing.parent_process().join()
+    os._exit(1)  # it was killed, and nobody takes what lies ready
+
+  threading.Thread(target=watch, daemon=True).start()
+
+
+def _check_signalled(error):
+  """Returns where a worker got a signal before it could ignore it.
+
+  Others are started in its place then, from the same batch on.
+  """
+  code = re.search(r'Worker process .* exit code (-?\d+)', str(error))
+  if code is None:
+    raise error
+  if -int(code[1]) not in LEFT_TO_PARENT:
+    raise OSError(
+      f'A process that reads images has ended (exit code {code[1]}); -9 is '
+      'most often a lack of memory. Run the same command again with fewer '
+      '--config.data.workers, or 0.'
+    ) from error
 
 
 def _parse_flags():
@@ -124,3 +197,13 @@ def _parse_flags():
 
   if not flags.FLAGS.is_parsed():
     flags.FLAGS.mark_as_parsed()
+
+
+def _quiet_tracker():
+  """Python's tracker of shared memory, a process, shall free without a word.
+
+  Batches that lie ready when a run is stopped are what it would warn of.
+  """
+  option = 'ignore:resource_tracker'
+  if option not in sys.warnoptions:
+    sys.warnoptions.append(option)

@@ -141,7 +141,11 @@ class TfdsRecords:
   def take(self, indices) -> 'TfdsRecords':
     """The images at `indices`, a sequence of ints."""
     rows = np.arange(len(self.source)) if self.rows is None else self.rows
-    return dataclasses.replace(self, rows=rows[np.asarray(indices, np.int64)])
+    indices = np.asarray(indices, np.int64)
+    part = dataclasses.replace(self, rows=rows[indices])
+    if '_noted' in vars(self):  # what was read is not read again
+      vars(part)['_noted'] = self._noted[indices]
+    return part
 
   def check(self, where, classes):
     """Labels are checked when they are read."""

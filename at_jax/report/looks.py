@@ -4,6 +4,14 @@ import statistics
 
 from at_jax.report import teachers
 
+KEYS = {'images', 'area', 'energy', 'pointing'}
+CROPPED = 99.0  # percent: boxes cover all there is to see
+EXPLANATION = (
+  'Attention in the box: the share of a map (squares summed over channels) '
+  'that lies in annotated boxes, mean over test images; by chance as much as '
+  'the boxes cover. Peak: how many maps have their largest cell in a box (the '
+  'pointing game). Medians over seeds.'
+)
 MEASURES = {'energy': 'attention in the box %', 'pointing': 'peak in the box %'}
 
 
@@ -55,35 +63,23 @@ def section(study, rows, markdown):
   taps = list(
     dict.fromkeys(tap for one in found.values() for tap in one['energy'])
   )
-  lines = [
-    ['', *(f'{tap}: {title}' for tap in taps for title in MEASURES.values())]
-  ]
+  titles = [f'{tap}: {title}' for tap in taps for title in MEASURES.values()]
+  lines = [['', 'images', 'boxes cover %', *titles]]
   for label, one in found.items():
     cells = [
       f'{one[name][tap]:.1f}' if tap in one[name] else '–'
       for tap in taps
       for name in MEASURES
     ]
-    lines.append([label, *cells])
-  any_ = next(iter(found.values()))
-  return (
-    f'## In the box\n\n{markdown(lines)}\n\n'
-    'Attention in the box: the share of a map (squares summed over channels) '
-    'that lies in annotated boxes, mean over images. Peak: how many maps have '
-    'their largest cell there (the pointing game). Over '
-    f'{any_["images"]:,} test images; boxes cover {any_["area"]:.1f} % of what '
-    'is looked at: what a map without any idea would get. Medians over seeds.'
-  )
+    lines.append([label, f'{one["images"]:,}', f'{one["area"]:.1f}', *cells])
+  text = f'## In the box\n\n{markdown(lines)}\n\n{EXPLANATION}'
+  if all(one['area'] > CROPPED for one in found.values()):
+    text += (
+      ' Here images are cropped to their boxes, so there is nothing to find: '
+      'python -m at_jax.evaluate --unboxed looks at whole images.'
+    )
+  return text
 
 
 def _is_whole(found):
-  return (
-    isinstance(found, dict)
-    and {
-      'images',
-      'area',
-      'energy',
-      'pointing',
-    }
-    <= found.keys()
-  )
+  return isinstance(found, dict) and KEYS <= found.keys()

@@ -108,7 +108,7 @@ def table(study, rows):
   head = ['', *(['validation error %, mean'] if validated else [])]
   head += ['test error %, median', 'mean ± sd', 'n']
   guessed = any(row['top5'] is not None for row in rows.values())
-  head += ['top-5'] if guessed else []
+  head += ['top-5 error %, median'] if guessed else []
   if bases:
     base = rows[min(bases)]['label'] if len(bases) == 1 else '(row)'
     head += [f'difference to {base}, paired by seed']
@@ -210,7 +210,7 @@ def _teacher_line(name, teacher, head):
     '': f'*{f"teacher {name}".strip()}*, one run',
     'test error %, median': _number(error),
     'n': '0' if error is None else '1',
-    'top-5': NONE if top5 is None else _number(top5),
+    'top-5 error %, median': NONE if top5 is None else _number(top5),
   }
   return [known.get(title, NONE) for title in head]
 

@@ -25,7 +25,7 @@ class Evaluation:
     losses: cross-entropy, float32 `[N]`.
     predictions: int `[N]`.
     labels: int `[N]`.
-    ranks: how many classes have a larger logit than the right one, `[N]`.
+    ranks: how many classes stand before the right one by their logits, `[N]`.
     classes: how many classes there are.
     boxed: whether an annotated box is in view, bool `[N]`; empty where the
       data have no boxes.
@@ -111,7 +111,6 @@ class Evaluator:
     mesh: devices.
     precision: of matrix products and convolutions.
     """
-    self._count = len(examples)
     self._batches = batches_of(examples, batch_size=batch_size, mesh=mesh)
     self._classes = network.model.num_classes
 
@@ -128,6 +127,7 @@ class Evaluator:
         'predictions': jnp.argmax(logits, axis=-1),
         'labels': batch['label'],
         'ranks': _ranks(logits, batch['label']),
+        'mask': batch['mask'],
       }
       if 'boxes' in batch:
         found |= _looks(endpoints, batch['boxes'], images.shape[1:3])
@@ -143,18 +143,25 @@ class Evaluator:
       # One batch late: the device is never waited for, and holds few batches.
       parts[-2:-1] = map(jax.device_get, parts[-2:-1])
     found = jax.tree.map(
-      lambda *part: np.concatenate([np.asarray(p) for p in part])[
-        : self._count
-      ],
-      *parts,
+      lambda *part: np.concatenate([np.asarray(p) for p in part]), *parts
     )
+    mask = found.pop('mask')
+    found = jax.tree.map(lambda values: values[mask], found)
     return Evaluation(classes=self._classes, **found)
 
 
 def _ranks(logits, labels):
-  """How many classes stand before the right one, `[B]`."""
+  """How many classes stand before the right one, `[B]`.
+
+  Of equal logits the first stands first, as for `argmax`; where one is NaN, all
+  classes stand before it.
+  """
+  classes = logits.shape[-1]
   own = jnp.take_along_axis(logits, labels[:, None], axis=-1)
-  return jnp.sum(logits > own, axis=-1)
+  first = jnp.arange(classes)[None] < labels[:, None]
+  ranks = jnp.sum((logits > own) | ((logits == own) & first), axis=-1)
+  broken = jnp.any(jnp.isnan(logits), axis=-1)
+  return jnp.where(broken, classes, ranks)
 
 
 def _looks(endpoints, boxes, size):

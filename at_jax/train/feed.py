@@ -6,12 +6,14 @@ cases `take`, compiled into the step or the evaluation, makes a batch of what a
 feed hands over.
 """
 
+import contextlib
 import math
 
 import jax
 import numpy as np
 
 from at_jax.data.in_memory import take_batch
+from at_jax.data.streamed import Streamed
 from at_jax.train.mesh import put, put_shares, replicated, split
 
 
@@ -118,8 +120,9 @@ class StreamBatches:
 
   def __iter__(self):
     found = self._streamed.evaluation_batches(batch_size=self._size, **_hosts())
-    for batch in found:
-      yield (put_shares(batch, split(self._mesh)),)
+    with contextlib.closing(found):
+      for batch in found:
+        yield (put_shares(batch, split(self._mesh)),)
 
   def take(self, batch):
     """The batch as it is."""
@@ -128,7 +131,7 @@ class StreamBatches:
 
 def batches_of(examples, *, batch_size, mesh):
   """`ResidentBatches` or `StreamBatches` of a split."""
-  streams = hasattr(examples, 'evaluation_batches')
+  streams = isinstance(examples, Streamed)
   kind = StreamBatches if streams else ResidentBatches
   return kind(examples, batch_size=batch_size, mesh=mesh)
 

@@ -19,7 +19,7 @@ from at_jax.train.versions import git_commit, versions
 from at_jax.train.weights import save_weights
 
 
-def finish(program, state, folder, about):
+def finish(program, state, folder, about, evaluated):
   """Measures the last step on the full test set and writes everything.
 
   `result.json` comes last: where it is, the rest is too.
@@ -29,6 +29,7 @@ def finish(program, state, folder, about):
     state: after the last step.
     folder: of the run.
     about: a dict for result.json, beside what is measured here.
+    evaluated: {split: Evaluation} of this state, as far as known.
 
   Returns:
     The result, as in result.json.
@@ -38,11 +39,14 @@ def finish(program, state, folder, about):
     OSError: a file cannot be written.
   """
   variables, dataset = student_variables(state), program.bench.dataset
-  evaluation = program.evaluate(state, 'test')
-  measured = evaluation.as_dict('test')
-  if dataset.validation is not None:
-    held_out = program.evaluate(state, 'validation')
-    measured |= held_out.as_dict('validation')
+  splits = ['test'] + ['validation'] * (dataset.validation is not None)
+  evaluated = {
+    split: evaluated.get(split) or program.evaluate(state, split)
+    for split in splits
+  }
+  evaluation, measured = evaluated['test'], {}
+  for split, one in evaluated.items():
+    measured |= one.as_dict(split)
   bad = [name for name, value in measured.items() if not math.isfinite(value)]
   if bad:
     raise FloatingPointError(

@@ -9,12 +9,14 @@ import numpy as np
 
 from at_jax.train.checkpoint import Checkpoints, read_json
 from at_jax.train.finish import finish
-from at_jax.train.mesh import largest
+from at_jax.train.mesh import largest, several_hosts
 from at_jax.train.program import student_variables
 from at_jax.train.snapshot import save_snapshot
 from at_jax.train.stopping import Stopped
 from at_jax.train.workdir import check_origin
 from at_jax.train.writer import Writer
+
+AGREE = 10  # steps: hosts wait for each other where they agree to stop
 
 
 def train(program, *, seed, folder, title, console, stop, teacher_hash=None):
@@ -71,6 +73,7 @@ class _Run:
     self.checkpoints = Checkpoints(folder / 'checkpoints')
     self.held, self.pending, self.writer, self.feed = [], None, None, None
     self.seconds, self.rate, self.last_row = 0.0, 0.0, {}
+    self.evaluated = {}  # {step: {split: Evaluation}} of the last time
 
   def resume(self):
     """The state of the last whole checkpoint, or of step 0."""
@@ -88,7 +91,7 @@ class _Run:
       self.console.say(f'{self.title}: resuming from step {self.step}')
     self.writer = Writer(self.folder, step=self.step)
     self.begin = self.saved = time.monotonic()
-    self.clock, self.clock_step = None, self.step
+    self.clock, self.clock_step, self.agreed = None, self.step, self.step
     if self.step == 0:
       variables = student_variables(self.state)
       save_snapshot(self.folder, 'before', self.program, variables)
@@ -179,6 +182,7 @@ class _Run:
     self.absorb()
     split = 'validation' if self.validated else 'test'
     result = self.program.evaluate(self.state, split)
+    self.evaluated = {self.step: {split: result}}
     self.writer.write(self.step, {'epoch': epoch, **result.as_dict(split)})
     self.clock, self.clock_step = time.monotonic(), self.step
     row = self.last_row
@@ -191,10 +195,13 @@ class _Run:
 
   def save_if_due(self):
     """A checkpoint when enough time has passed, and one when asked to stop."""
+    if several_hosts() and self.step < self.agreed + AGREE:
+      return
+    self.agreed = self.step
     late = time.monotonic() - self.saved
     due = late >= self.program.config.checkpoint_seconds
-    number = largest(self.stop.number or 0)
-    if not (number or largest(due)):
+    number, due = largest(self.stop.number or 0, due)
+    if not (number or due):
       return
     self.save()
     if number:
@@ -235,6 +242,7 @@ class _Run:
         'images_per_second': round(self.rate, 1) or None,
         **self.origin,
       },
+      self.evaluated.get(self.step, {}),
     )
     self.console.say(
       f'{self.title}: test error {result["test_error"]:.2f} % after '

@@ -12,7 +12,7 @@ import sys
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
-from jax.sharding import AxisType, NamedSharding
+from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 AXIS = 'data'
@@ -49,11 +49,14 @@ def split_cpu(configs):
 
 
 def data_mesh(devices=None):
-  """A mesh over `devices`, by default all there are."""
+  """A mesh over `devices`, by default all there are.
+
+  Host after host, which `jax.make_mesh` does not promise: each host's part of a
+  batch lies where its number says.
+  """
   devices = jax.devices() if devices is None else devices
-  return jax.make_mesh(
-    (len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices
-  )
+  devices = sorted(devices, key=lambda d: (d.process_index, d.id))
+  return Mesh(np.array(devices), (AXIS,), axis_types=(AxisType.Auto,))
 
 
 def replicated(mesh):
@@ -96,12 +99,16 @@ def put_shares(tree, sharding):
     )
 
 
-def largest(number):
-  """The largest of the hosts' numbers: all must stop at the same step."""
-  if jax.process_count() == 1:
-    return int(number)
-  numbers = multihost_utils.process_allgather(np.array([number], np.int32))
-  return int(np.max(numbers))
+def several_hosts():
+  return jax.process_count() > 1
+
+
+def largest(*numbers):
+  """The largest of each of the hosts' ints: all must stop at the same step."""
+  if not several_hosts():
+    return tuple(map(int, numbers))
+  found = multihost_utils.process_allgather(np.array(numbers, np.int32))
+  return tuple(np.max(found.reshape(-1, len(numbers)), axis=0).tolist())
 
 
 def is_first_host():

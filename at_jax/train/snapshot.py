@@ -32,11 +32,13 @@ def save_snapshot(folder, when, program, variables):
   if when == 'after' and path.exists():
     arrays = dict(np.load(path))
   if not arrays:
-    examples = split.examples(one_per_class(split.each_label(), COUNT))
+    names = program.bench.dataset.class_names
+    count = min(COUNT, len(names))
+    examples = split.examples(one_per_class(split.each_label(), count))
     arrays = {
       'images': examples['image'],
       'labels': examples['label'],
-      'class_names': np.array(program.bench.dataset.class_names),
+      'class_names': np.array(names),
     }
     if program.needs_teacher:
       teacher = program.objective.teacher

@@ -201,10 +201,10 @@ class _Study:
       about['rows'].append(row)
     self.check_finished(programs)
     for about in found.values():
-      self.say(
-        f'teacher {about["label"]}: test error {about["test_error"]:.2f} %, '
-        f'{about["parameters"]:,} parameters'
-      )
+      error = about.get('test_error')
+      error = 'other classes' if error is None else f'test error {error:.2f} %'
+      size = f'{about["parameters"]:,} parameters'
+      self.say(f'teacher {about["label"]}: {error}, {size}')
     for about in read_json(self.workdir / 'teachers.json') or []:
       # Rows of an earlier command in this workdir.
       rows = [row for row in about['rows'] if row not in programs]

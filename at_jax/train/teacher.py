@@ -69,15 +69,19 @@ def _from_weights(config, study):
   folder = pathlib.Path(config.teacher.weights).expanduser()
   weights = load_weights(folder, dtype=config.dtype)
   bench = study.session.bench(config)
-  _check_images(weights.network, folder, bench.dataset)
+  network = _for_images(weights.network, folder, bench.dataset)
+  _check_order(weights.class_names, folder, bench.dataset)
 
   def fetch():
-    evaluation = bench.evaluator(weights.network, 'test')(weights.variables)
-    measured = evaluation.as_dict('test')
-    measured['localisation'] = evaluation.localisation()
+    measured = {}
+    # Of other classes attention can be learned, but an error means nothing.
+    if len(weights.class_names) == len(bench.dataset.class_names):
+      evaluation = bench.evaluator(network, 'test')(weights.variables)
+      measured = evaluation.as_dict('test')
+      measured['localisation'] = evaluation.localisation()
     return weights, _entry(weights, folder, measured, study)
 
-  return Teacher(weights.network, fetch)
+  return Teacher(network, fetch)
 
 
 def _from_config(config, study):
@@ -89,7 +93,7 @@ def _from_config(config, study):
   with own.unlocked():
     own.label = own.label or name
   network = make_network(own, dataset)
-  _check_images(network, own.label, study.session.dataset(config.data))
+  network = _for_images(network, own.label, study.session.dataset(config.data))
   start = find_start(own.start, network)
   digest = fingerprint(own, dataset.fingerprint, start.digests)
   workdir = study.workdir.parent / 'teachers' / f'{name}-{digest}'
@@ -110,12 +114,33 @@ def _from_config(config, study):
   return Teacher(network, fetch)
 
 
-def _check_images(network, name, dataset):
+def _for_images(network, name, dataset):
+  """The network for the size of the data's images, if it takes any size."""
   shape = dataset.image_shape
-  if network.input_shape != shape:
+  if shape == network.input_shape:
+    return network
+  if shape[-1] == network.input_shape[-1]:
+    other = dataclasses.replace(network, input_shape=shape)
+    if other.variable_shapes == network.variable_shapes:
+      return other
+  raise ValueError(
+    f'The teacher {name} takes images of {network.input_shape}, the '
+    f"student's data {dataset.name} has {shape}: give them that size "
+    '(data.size), or name a teacher for these.'
+  )
+
+
+def _check_order(names, folder, dataset):
+  """Raises ValueError where the teacher has the same classes in another order.
+
+  Other names alone are no mistake: converted weights may have numbers.
+  """
+  if names != dataset.class_names and set(names) == set(dataset.class_names):
     raise ValueError(
-      f'The teacher {name} takes images of {network.input_shape}, the '
-      f"student's data {dataset.name} has {shape}."
+      f'The teacher {folder} has the classes of {dataset.name} in another '
+      f'order ({", ".join(names[:3])}, …; here '
+      f'{", ".join(dataset.class_names[:3])}, …): its answers would be taken '
+      'for others. Convert it again with --classes=FILE in the right order.'
     )
 
 

@@ -205,7 +205,7 @@ def test_empty_classes_are_named(root):
   with pytest.raises(ValueError, match='train has class .*: bird.*jpeg'):
     list_folder(root)
   write(root, 'train/bird/1.png')
-  (root / 'test/bird/1.gif').write_text('')
+  (root / 'test/bird/1.tif').write_text('')
   with pytest.raises(ValueError, match='test has class .*: bird'):
     list_folder(root)
 

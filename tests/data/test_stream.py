@@ -1,11 +1,18 @@
 """Batches of a folder of images: order, crops, resume, hosts, workers."""
 
 import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
+from at_jax.data import stream
 from at_jax.data.crops import NO_BOX
 from at_jax.data.examples import Loader, View
 from at_jax.data.folder import list_folder
@@ -80,7 +87,6 @@ def test_going_on_at_a_step(step):
 def test_batches_hold_what_the_order_says(folder):
   found = list(batches(order(), loader(folder)))
   assert len(found) == STEPS
-  names = [f'{10 * k}' for k in range(COUNT)]
   for step, batch in enumerate(found):
     assert batch['image'].shape == (BATCH, 8, 8, 3)
     assert batch['image'].dtype == np.uint8
@@ -89,7 +95,7 @@ def test_batches_hold_what_the_order_says(folder):
       _, index = order()[step * BATCH + slot]
       path = folder.train.paths[index]
       number = int(path[-6:-4])
-      assert (batch['image'][slot, ..., 0] == 10 * number).all(), names
+      assert (batch['image'][slot, ..., 0] == 10 * number).all()
       assert batch['label'][slot] == number % 3
 
 
@@ -108,6 +114,104 @@ def test_threads_and_workers_change_nothing(folder):
     found = batches(order(), loader(folder), workers=workers)
     assert_same(itertools.islice(found, STEPS), want)
     found.close()
+
+
+class Numbers:
+  """Loads the number of an image, and stands for what takes time."""
+
+  def __call__(self, place):
+    return {'place': np.array(place)}
+
+
+def workers_of(process):
+  return [
+    child
+    for child in process.children(recursive=True)
+    if any('spawn_main' in part for part in child.cmdline())
+  ]
+
+
+def test_ctrl_c_is_left_to_the_parent_and_a_killed_worker_is_said():
+  want = list(batches(order(), Numbers(), threads=1))
+  found = batches(order(), Numbers(), workers=1)
+  assert_same([next(found)], want[:1])
+  (worker,) = workers_of(psutil.Process())
+  for number in (signal.SIGINT, signal.SIGTERM):
+    worker.send_signal(number)
+  time.sleep(0.2)
+  assert worker.is_running()
+  assert_same([next(found)], want[1:2])
+  worker.kill()
+  with pytest.raises(OSError, match='exit code -9.*fewer --config.data.work'):
+    list(found)
+
+
+def test_a_worker_that_was_signalled_while_it_began_is_replaced(monkeypatch):
+  """From the same batch on."""
+  iterator, starts = stream._iterator, []
+
+  class Failing:
+    def __init__(self, *args):
+      self._found, self._left = iterator(*args), 2
+
+    def __iter__(self):
+      return self
+
+    def __next__(self):
+      self._left -= 1
+      if self._left < 0 and len(starts) < 3:
+        raise RuntimeError(
+          'Worker process was terminated unexpectedly with exit code -2. Search'
+        )
+      return next(self._found)
+
+    def close(self):
+      self._found.close()
+
+  def failing(*args):
+    starts.append(len(args[0]))
+    return Failing(*args)
+
+  want = list(batches(order(), Numbers()))
+  monkeypatch.setattr(stream, '_iterator', failing)
+  assert_same(batches(order(), Numbers()), want)
+  assert starts == [STEPS * BATCH, (STEPS - 2) * BATCH, (STEPS - 4) * BATCH]
+
+
+def test_an_error_of_the_loader_is_not_swallowed():
+  def load(place):
+    raise RuntimeError('of its own')
+
+  with pytest.raises(RuntimeError, match='of its own'):
+    next(batches(order(), load))
+
+
+ORPHANS = """
+import sys
+sys.path[:0] = {path!r}
+from test_stream import Numbers, batches, order, psutil, workers_of
+if __name__ == '__main__':
+  found = batches(order(), Numbers(), workers=1)
+  next(found)
+  print(*(w.pid for w in workers_of(psutil.Process())), flush=True)
+  input()
+"""
+
+
+def test_workers_end_with_a_killed_parent(tmp_path):
+  here = os.path.dirname(__file__)
+  script = tmp_path / 'run.py'
+  script.write_text(ORPHANS.format(path=[here, *sys.path]))
+  with subprocess.Popen(
+    [sys.executable, script],
+    stdin=subprocess.PIPE,
+    stdout=subprocess.PIPE,
+    text=True,
+  ) as parent:
+    (worker,) = map(psutil.Process, map(int, parent.stdout.readline().split()))
+    parent.kill()
+  psutil.wait_procs([worker], timeout=20)
+  assert not worker.is_running()
 
 
 def test_resumed_batches_are_the_same(folder):

@@ -47,17 +47,19 @@ def test_medians_over_seeds_beside_the_teacher(folder):
   found = cells('\n'.join(x for x in section.split('\n') if x[:1] == '|'))
   head, rows = found[''], dict(list(found.items())[2:])
   assert head == [
+    'images',
+    'boxes cover %',
     'group3: attention in the box %',
     'group3: peak in the box %',
     'group4: attention in the box %',
     'group4: peak in the box %',
   ]
   assert rows == {
-    '*teacher WRN-16-2*': ['60.0', '80.0', '70.0', '90.0'],
-    'student alone': ['31.0', '41.0', '41.0', '51.0'],
-    'student + AT': ['51.0', '41.0', '61.0', '51.0'],
+    '*teacher WRN-16-2*': ['340', '25.0', '60.0', '80.0', '70.0', '90.0'],
+    'student alone': ['340', '25.0', '31.0', '41.0', '41.0', '51.0'],
+    'student + AT': ['340', '25.0', '51.0', '41.0', '61.0', '51.0'],
   }
-  assert 'Over 340 test images; boxes cover 25.0 %' in section
+  assert '--unboxed' not in section
   result = json.loads((folder / 'result.json').read_text())
   assert result['rows']['at']['looks']['energy'] == {
     'group3': 51.0,
@@ -67,7 +69,7 @@ def test_medians_over_seeds_beside_the_teacher(folder):
 
 def test_top5_is_a_column(folder):
   found = cells(report.write_report(folder))
-  place = found[''].index('top-5')
+  place = found[''].index('top-5 error %, median')
   assert found['student alone'][place] == '2.50'
   assert found['*teacher WRN-16-2*, one run'][place] == '0.90'
 
@@ -88,4 +90,7 @@ def test_damaged_entries_are_left_out(folder):
   section = page[page.index('## In the box') : page.index('## Speed')]
   assert 'student alone' in section and 'student + AT' not in section
   found = cells(report.write_report(folder))
-  assert found['student + AT'][found[''].index('top-5')] == 'not yet measured'
+  assert (
+    found['student + AT'][found[''].index('top-5 error %, median')]
+    == 'not yet measured'
+  )

@@ -151,6 +151,12 @@ def test_localisation_by_hand():
 
 
 def test_ranks_are_places_among_the_logits():
-  logits = np.array([[1.0, 3.0, 2.0], [1.0, 3.0, 2.0], [5.0, 5.0, 0.0]])
-  ranks = evaluation._ranks(jnp.asarray(logits), jnp.array([1, 0, 1]))
-  np.testing.assert_array_equal(ranks, [0, 2, 0])
+  logits = np.array(
+    [[1.0, 3.0, 2.0], [1.0, 3.0, 2.0], [5.0, 5.0, 0.0], [5.0, 5.0, 0.0]]
+  )
+  ranks = evaluation._ranks(jnp.asarray(logits), jnp.array([1, 0, 0, 1]))
+  np.testing.assert_array_equal(ranks, [0, 2, 0, 1])  # as argmax: 0 iff it is
+  broken = logits.copy()
+  broken[:, 2] = np.nan
+  ranks = evaluation._ranks(jnp.asarray(broken), jnp.array([1, 0, 0, 2]))
+  np.testing.assert_array_equal(ranks, [3] * 4)

@@ -51,7 +51,7 @@ def test_batch_that_they_cannot(size, near):
 
 def test_one_host():
   assert m.is_first_host()
-  assert m.largest(True) == 1 and m.largest(15) == 15
+  assert m.largest(15, True) == (15, 1) and m.largest(0) == (0,)
   m.wait_for_all('nobody')
 
 
