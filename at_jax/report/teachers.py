@@ -7,7 +7,8 @@ the weights that it did learn from.
 
 from at_jax.report.files import is_number, read_json
 
-NUMBERS = ('test_error', 'test_top5_error', 'parameters')
+NUMBERS = ('test_error', 'parameters')
+OPTIONAL = ('test_top5_error',)
 
 
 def read_teachers(folder, notes):
@@ -18,8 +19,8 @@ def read_teachers(folder, notes):
     notes: a list; what is damaged is said in it.
 
   Returns:
-    A list of dicts: `label`, `folder`, `hash`, `test_error`,
-    `test_top5_error` and `parameters` (None where not known), `rows`, perhaps
+    A list of dicts: `label`, `folder`, `hash`, `test_error` and `parameters`
+    (None where not known), `rows`, perhaps `test_top5_error` and
     `localisation`; None where there is no such file yet, or no readable one.
   """
   found = read_json(folder / 'teachers.json', notes, folder, kind=list)
@@ -31,6 +32,7 @@ def read_teachers(folder, notes):
       notes.append(f'teachers.json: entry {number} is damaged and left out.')
       continue
     numbers = {n: entry.get(n) for n in NUMBERS}
+    numbers |= {n: entry[n] for n in OPTIONAL if n in entry}
     rows = entry.get('rows')
     teachers.append(
       entry
