@@ -5,6 +5,7 @@ and differentiated inside anybody's loss. Importing them needs jax and optax
 only; networks, data and training are imported by path (`at_jax.models`, ...).
 """
 
+from at_jax.gates import attention_gate as attention_gate
 from at_jax.input_gradients import gradient_distance as gradient_distance
 from at_jax.input_gradients import gradient_penalty as gradient_penalty
 from at_jax.input_gradients import input_gradient as input_gradient
@@ -21,5 +22,6 @@ from at_jax.maps import attention_map as attention_map
 from at_jax.maps import map_distance as map_distance
 from at_jax.maps import normalize_map as normalize_map
 from at_jax.resize import max_pool_ceil as max_pool_ceil
+from at_jax.resize import resize_align_corners as resize_align_corners
 
 __version__ = '0.3.0'

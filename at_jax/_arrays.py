@@ -89,6 +89,8 @@ def l2_normalize(x, eps):
 
 def _scaled_square_sum(x):
   top = jax.lax.stop_gradient(jnp.max(jnp.abs(x), axis=-1))
+  # Of a larger one the reciprocal, with which compilers divide, is 0.
+  top = jnp.minimum(top, 1 / jnp.finfo(x.dtype).tiny)
   alive = top != 0  # true for NaN: a diverged network must not look dead
   top = jnp.where(alive, top, 1.0)
   # `where` on the quotient too: a dead row must not let gradients through.

@@ -148,6 +148,14 @@ def test_huge_and_tiny_maps(form, scale):
   assert np.isfinite(second).all()
 
 
+@pytest.mark.parametrize('scale', [9e37, 1e38, 3e38])
+def test_maps_as_large_as_float32_goes(scale):
+  """Whose reciprocal is flushed to 0."""
+  maps = np.float32(scale) * np.ones((1, 2, 2), np.float32)
+  for normalize in (at_jax.normalize_map, jax.jit(at_jax.normalize_map)):
+    np.testing.assert_allclose(normalize(maps), [[0.5] * 4], rtol=1e-6)
+
+
 def test_huge_features_at_power_1_and_a_wide_range_in_one_map():
   student, teacher = normal(1, (4, 5, 4, 3)), normal(2, (4, 5, 4, 3))
   for p, scale in ((1, 1e30), (2, 1e15), (4, 1e8)):
