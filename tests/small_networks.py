@@ -39,6 +39,34 @@ class TinyNet(nn.Module):
     return nn.Dense(self.num_classes, dtype=self.dtype)(x), ends
 
 
+class SmallWRN(nn.Module):
+  """Takes a WRN's place: its arguments, names and endpoints, 4 convolutions."""
+
+  depth: int = 10
+  width: float = 1
+  num_classes: int = 10
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, images, *, train):
+    x, ends = nn.Conv(4, (3, 3), dtype=self.dtype, name='conv0')(images), {}
+    for group, stride in ((1, 1), (2, 2), (3, 2)):
+      x = nn.Conv(
+        int(4 * self.width) * group,
+        (3, 3),
+        stride,
+        dtype=self.dtype,
+        name=f'group{group}_conv',
+      )(nn.relu(x))
+      x = nn.BatchNorm(
+        not train, momentum=0.9, dtype=self.dtype, name=f'group{group}_bn'
+      )(x)
+      ends[f'group{group}'] = x
+    x = jnp.mean(nn.relu(x), axis=(1, 2))
+    logits = nn.Dense(self.num_classes, dtype=self.dtype, name='head')(x)
+    return logits, ends
+
+
 def tiny_network(mean=MEAN, std=STD, shape=(8, 8, 3), **kwargs):
   return Network(TinyNet(**kwargs), mean, std, shape, 'TinyNet')
 

@@ -31,7 +31,7 @@ def blocks():
   return [re.sub(f'(?m)^{indent}', '', code) for indent, code in found]
 
 
-def test_own_loss_model_and_config(blocks, tmp_path, monkeypatch):
+def test_own_loss_model_and_config(small_wrn, blocks, tmp_path, monkeypatch):
   loss, config = blocks
   scope = {'jnp': jnp}
   exec(loss, scope)

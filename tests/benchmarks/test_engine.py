@@ -7,8 +7,7 @@ import pytest
 from benchmarks import engine
 
 
-def test_the_three_ways_are_measured(tmp_path, capsys, monkeypatch):
-  monkeypatch.setitem(engine.CONFIGS, 'ce', 'configs/wrn.py:depth=10')
+def test_the_three_ways_are_measured(small_wrn, tmp_path, capsys):
   out = tmp_path / 'engine.json'
   engine.main(f'--step=ce --batch=8 --rounds=2 --steps=3 --out={out}'.split())
   seconds = json.loads(out.read_text())['seconds']

@@ -19,6 +19,7 @@ from at_jax.train.teacher import find_teacher
 from at_jax.train.weights import load_weights
 from configs import common
 
+pytestmark = pytest.mark.usefixtures('small_wrn')
 FROZEN = ('conv0', 'group1_*')
 
 
@@ -38,7 +39,7 @@ def tuned(folder, **changes):
 
 
 @pytest.fixture(scope='module')
-def first(tmp_path_factory):
+def first(small_wrn, tmp_path_factory):
   """The weights of a run, and those of one that began with them."""
   root = tmp_path_factory.mktemp('tuning')
   run(load_config('configs/wrn.py:tiny'), root / 'first')

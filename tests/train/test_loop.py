@@ -16,9 +16,11 @@ from at_jax.train.loop import train
 from at_jax.train.stopping import Stopped
 from at_jax.train.weights import load_weights
 
+pytestmark = pytest.mark.usefixtures('small_wrn')
+
 
 @pytest.fixture(scope='module')
-def program():
+def program(small_wrn):
   config = tiny_config()
   return make_program(config, load_dataset(config.data))
 

@@ -9,7 +9,7 @@ from at_jax.train.mesh import data_mesh
 from at_jax.train.stopping import Stopped
 
 
-def test_another_number_of_devices_is_said(tmp_path):
+def test_another_number_of_devices_is_said(small_wrn, tmp_path):
   config = tiny_config('configs/wrn.py:tiny', epochs=1)
   dataset = load_dataset(config.data)
 

@@ -21,6 +21,7 @@ from at_jax.train.weights import load_weights, save_weights
 from at_jax.train.workdir import Lock
 from configs import common
 
+pytestmark = pytest.mark.usefixtures('small_wrn')
 SPEC = 'configs/digits_at.py:tiny,seeds=2,rows=alone+at'
 
 
@@ -46,7 +47,7 @@ def with_seeds(seeds):
 
 
 @pytest.fixture(scope='module')
-def done(tmp_path_factory):
+def done(small_wrn, tmp_path_factory):
   workdir = tmp_path_factory.mktemp('study') / 'work'
   lines = run(with_seeds(2), workdir)
   return workdir, lines
