@@ -27,7 +27,9 @@ SIGNATURES = {
   'kd_loss': (
     '(student_logits, teacher_logits, labels, *, temperature=4.0, alpha=0.9)'
   ),
+  'attention_gate': '(z, *, kind=mixed, eps=1e-05)',
   'max_pool_ceil': '(x)',
+  'resize_align_corners': '(x, size)',
   'box_coverage': '(boxes, image_size, map_size)',
   'area_in_boxes': '(boxes, image_size)',
   'energy_in_boxes': '(maps, boxes, image_size)',

@@ -15,12 +15,22 @@ ARGUMENTS = {
   'wrn': dict(depth=10),
   'nin': dict(widths=8),
   'cifar_resnet': dict(depth=8),
+  'ran_cifar_wide': dict(modules=1, t=1),
+  'ran56': dict(t=1, mask='local'),
+  'ran_next56': dict(t=1, mask='local'),
 }
 SIZES = {}
 
 
 # Deeper ones of the same classes only take longer to trace.
-DEEP = ('resnet34', 'resnet101', 'resnet152', 'preact_resnet34')
+DEEP = (
+  'resnet34',
+  'resnet101',
+  'resnet152',
+  'preact_resnet34',
+  'ran92',
+  'ran_next92',
+)
 
 
 @pytest.mark.parametrize('name', [m for m in MODELS if m not in DEEP])
