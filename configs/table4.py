@@ -1,7 +1,7 @@
 """Table 4 of the paper: fine-tuning on CUB or MIT Scenes, or on your photos.
 
 ResNet-18 alone, with knowledge distillation and with attention transfer from a
-fine-tuned ResNet-34. Ours: not yet measured; but on 17 kinds of flowers from
+fine-tuned ResNet-34. Ours: not yet measured; on 17 kinds of flowers, from
 scratch, see docs/transfer_learning.md.
   python train.py --config=configs/table4.py:dataset=cub,seeds=5  # or scenes
   ...=configs/table4.py:dataset=folder:PATH,start=,teacher_start=
