@@ -3,7 +3,6 @@
 import functools
 import types
 
-import numpy as np
 import pytest
 
 from at_jax.objectives import make_objective
@@ -164,9 +163,8 @@ def test_beta_of_table2_reaches_every_taught_row():
 def network(name, is_teacher):
   """Of a row of table 1 or its teacher, for CIFAR-10, as it is trained."""
   config = c.teacher_config(row(name)) if is_teacher else row(name)
-  images = np.zeros((1, 32, 32, 3), np.uint8)
   dataset = types.SimpleNamespace(
-    train=types.SimpleNamespace(images=images), class_names=tuple('0123456789')
+    image_shape=(32, 32, 3), class_names=tuple('0123456789')
   )
   return make_network(config, dataset)
 

@@ -63,6 +63,7 @@ class Settings:
   workers: int = 0
 
   def __post_init__(self):
+    object.__setattr__(self, 'scale', tuple(self.scale))  # JSON has lists
     for field in NUMBERS:
       value = getattr(self, field)
       if isinstance(value, bool) or not isinstance(value, int) or value < 0:

@@ -93,7 +93,9 @@ def _from_config(config, study):
   with own.unlocked():
     own.label = own.label or name
   network = make_network(own, dataset)
-  network = _for_images(network, own.label, study.session.dataset(config.data))
+  data = study.session.dataset(config.data)
+  if network.input_shape != data.image_shape:
+    raise ValueError(_other_size(network, own.label, data))
   start = find_start(own.start, network)
   digest = fingerprint(own, dataset.fingerprint, start.digests)
   workdir = study.workdir.parent / 'teachers' / f'{name}-{digest}'
@@ -115,7 +117,7 @@ def _from_config(config, study):
 
 
 def _for_images(network, name, dataset):
-  """The network for the size of the data's images, if it takes any size."""
+  """A trained network for images of the data's size, if it takes any size."""
   shape = dataset.image_shape
   if shape == network.input_shape:
     return network
@@ -123,9 +125,13 @@ def _for_images(network, name, dataset):
     other = dataclasses.replace(network, input_shape=shape)
     if other.variable_shapes == network.variable_shapes:
       return other
-  raise ValueError(
-    f'The teacher {name} takes images of {network.input_shape}, the '
-    f"student's data {dataset.name} has {shape}: give them that size "
+  raise ValueError(_other_size(network, name, dataset))
+
+
+def _other_size(network, name, dataset):
+  return (
+    f"The teacher {name} takes images of {network.input_shape}, the student's "
+    f'data {dataset.name} has {dataset.image_shape}: give them that size '
     '(data.size), or name a teacher for these.'
   )
 

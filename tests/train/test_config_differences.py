@@ -28,8 +28,8 @@ def another(value):
 
 
 HARMLESS = {
-  'label', 'paper', 'seeds', 'baseline', 'data.dir', 'log_every',
-  'checkpoint_seconds',
+  'label', 'paper', 'seeds', 'baseline', 'data.dir', 'data.workers',
+  'log_every', 'checkpoint_seconds',
 }  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """Fine-tuning as the configs for photos do it, on JPEGs made of digits."""
 
+import json
+
 import jax
 import numpy as np
 import pytest
@@ -57,7 +59,7 @@ def tuned(tmp_path_factory):
     root / 'data', train=8, test=4, side=160, boxes=True, classes=CLASSES
   )
   start = pretrained(root / 'resnet18', 18, 7)
-  teacher = pretrained(root / 'resnet34', 34, CLASSES)
+  teacher = pretrained(root / 'resnet34', 34, 7)
   arguments = f'dataset=folder:{data},start={start},epochs=1,batch=4,lr=1e-3'
   config = load_config(f'configs/resnet_cub_at.py:{arguments}').unlock()
   config.teacher.update(config='', weights=str(teacher))
@@ -101,6 +103,9 @@ def test_two_groups_are_transferred_and_looks_measured(tuned):
   arrays = np.load(tuned[1] / 'attention.npz')
   assert arrays['images'].shape == (4, 224, 224, 3)
   assert arrays['teacher/group4'].shape == (4, 7, 7)
+  # The teacher knows other classes: its maps are learned, it has no error.
+  (about,) = json.loads((tuned[1].parents[1] / 'teachers.json').read_text())
+  assert about['rows'] == ['main'] and 'test_error' not in about
   row = (tuned[1] / 'metrics.jsonl').read_text().splitlines()[0]
   assert '"at/group3"' in row and '"at/group4"' in row
   assert '"at/group2"' not in row
