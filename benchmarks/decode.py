@@ -12,6 +12,7 @@ Ways, in one process, in turn:
   OpenCV area   OpenCV's decoder and its antialiased filter, where installed
   OpenCV linear the same with its plain bilinear filter, which is not
                 antialiased: another picture
+  simplejpeg    its decoder at a reduced scale, Pillow's filter, where installed
 
 Times are of this thread's processor time, so other programs disturb little.
 """
@@ -94,14 +95,41 @@ def opencv_ways():
   }
 
 
+def simplejpeg_ways():
+  """The same of simplejpeg, a thin layer over libjpeg-turbo."""
+  try:
+    import simplejpeg
+  except ImportError:
+    return {}
+
+  def crop(data, box, size):
+    scale = next((s for s in (8, 4, 2) if min(box[2:]) >= s * size), 1)
+    height, width, *_ = simplejpeg.decode_jpeg_header(data)
+    pixels = simplejpeg.decode_jpeg(
+      data, min_height=height // scale, min_width=width // scale, min_factor=1
+    )
+    top, left, rows, columns = (x / scale for x in box)
+    corners = (left, top, left + columns, top + rows)
+    image = Image.fromarray(pixels)
+    return np.array(
+      image.resize((size, size), Image.Resampling.BILINEAR, box=corners)
+    )
+
+  return {'simplejpeg': crop}
+
+
 def ways():
   """Functions of (data, box, size), by name."""
-  return {
-    'size': lambda data, box, size: decode.image_size(data),
-    'decode': lambda data, box, size: decode.decode(data),
-    'crop': decode.decode_crop,
-    'crop, full': crop_full,
-  } | opencv_ways()
+  return (
+    {
+      'size': lambda data, box, size: decode.image_size(data),
+      'decode': lambda data, box, size: decode.decode(data),
+      'crop': decode.decode_crop,
+      'crop, full': crop_full,
+    }
+    | opencv_ways()
+    | simplejpeg_ways()
+  )
 
 
 def measure(files, boxes, size, rounds):
