@@ -14,7 +14,7 @@ import torch
 from benchmarks import torch_nin, torch_wrn, workload
 
 PAD = 4
-BETA = 0.1  # that of configs/plain.py
+BETA = 1.0  # that of configs/plain.py
 
 
 class Step(NamedTuple):

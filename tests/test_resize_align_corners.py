@@ -72,7 +72,10 @@ def test_equals_torch(old, new):
   torch = pytest.importorskip('torch')
   x = normal(1, (2, *old, 3))
   theirs = torch.nn.functional.interpolate(
-    torch.tensor(x).permute(0, 3, 1, 2), new, mode='bilinear', align_corners=1
+    torch.tensor(x).permute(0, 3, 1, 2),
+    new,
+    mode='bilinear',
+    align_corners=True,
   )
   np.testing.assert_allclose(
     resize_align_corners(x, new),
