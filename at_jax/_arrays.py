@@ -1,6 +1,7 @@
 """What every public function of arrays does first, and norms safe at zero."""
 
 import difflib
+import operator
 import sys
 
 import jax
@@ -33,6 +34,25 @@ def check_range(name, value, low, high):
   if not (isinstance(value, jax.core.Tracer) or low <= value <= high):
     below = '' if high == sys.float_info.max else f' and <= {high:g}'
     raise ValueError(f'{name} must be >= {low:g}{below}, got {value}.')
+
+
+def check_size(name, size, what='a size'):
+  """(height, width) as integers; ValueError unless they are two, and >= 1."""
+  try:
+    height, width = map(operator.index, size)
+  except (TypeError, ValueError):
+    height = width = 0
+  if min(height, width) < 1:
+    raise ValueError(
+      f'{name} wants {what} of two integers >= 1, (height, width), got '
+      f'{size!r}.'
+    )
+  return height, width
+
+
+def plain_float(value):
+  """`float(value)`, since a NumPy scalar would widen float32; or the tracer."""
+  return value if isinstance(value, jax.core.Tracer) else float(value)
 
 
 def unknown(what, name, choices):
@@ -87,14 +107,23 @@ def l2_normalize(x, eps):
   return scaled / jnp.maximum(norm, eps / top)[..., None]
 
 
-def _scaled_square_sum(x):
+def divide_by_largest(x):
+  """(largest absolute entry of the last axis, x divided by it; 0 stays 0).
+
+  No gradient goes through that entry, which is right where the result is used
+  in ways that do not depend on the scale. Of zeros it is 1.
+  """
   top = jax.lax.stop_gradient(jnp.max(jnp.abs(x), axis=-1))
   # Of a larger one the reciprocal, with which compilers divide, is 0.
   top = jnp.minimum(top, 1 / jnp.finfo(x.dtype).tiny)
   alive = top != 0  # true for NaN: a diverged network must not look dead
   top = jnp.where(alive, top, 1.0)
   # `where` on the quotient too: a dead row must not let gradients through.
-  scaled = jnp.where(alive[..., None], x / top[..., None], 0.0)
+  return top, jnp.where(alive[..., None], x / top[..., None], 0.0)
+
+
+def _scaled_square_sum(x):
+  top, scaled = divide_by_largest(x)
   return top, scaled, jnp.sum(scaled * scaled, axis=-1)
 
 

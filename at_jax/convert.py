@@ -16,7 +16,12 @@ import jax
 import numpy as np
 
 from at_jax.torch_weights.files import WRITTEN, read_state, write_state
-from at_jax.torch_weights.layouts import LAYOUTS, find_layout, fit_head
+from at_jax.torch_weights.layouts import (
+  LAYOUTS,
+  find_layout,
+  fit_head,
+  present_names,
+)
 from at_jax.torch_weights.settings import (
   class_names,
   make_network,
@@ -55,9 +60,10 @@ def convert(
     model: as a config's: 'resnet18', 'wrn:depth=16,width=2'. The number of
       classes is that of the file's last layer.
     classes: a file with a name on each line; '' names them 0, 1, ...
-    image_size: height and width; 0 is 224 for ResNets, 32 for the others.
+    image_size: height and width; 0 is 224 for torchvision's networks, 32 for
+      the others.
     mean: of the images, 'r,g,b' on the scale 0 to 255; '' is that of ImageNet
-      for ResNets, of CIFAR for the others.
+      for torchvision's networks, of CIFAR for the others.
     std: likewise.
     label: what tables call it; '' is `model`.
     prefix: 'student' takes the tensors that begin with `student.` alone.
@@ -76,7 +82,7 @@ def convert(
   layout = find_layout(name, option_a=option_a)
   found = read_state(file)
   try:
-    state = one_network(found, prefix)
+    state = present_names(layout, one_network(found, prefix))
     layout = fit_head(layout, state)
     channels, count = find_sizes(layout, state)
     arguments = {'name': name, **arguments, 'num_classes': count}

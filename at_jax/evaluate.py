@@ -10,13 +10,10 @@ import json
 import pathlib
 import sys
 
-import ml_collections
-
 from at_jax._arrays import unknown
 from at_jax.data import RESIZABLE, load_dataset
-from at_jax.train.checkpoint import read_json
-from at_jax.train.config import row_config
 from at_jax.train.evaluation import Evaluator
+from at_jax.train.find import config_of, find_weights
 from at_jax.train.mesh import data_mesh
 from at_jax.train.weights import load_weights
 
@@ -54,7 +51,7 @@ def evaluate(
   """
   folder = pathlib.Path(folder).expanduser()
   weights_folder, workdir = find_weights(folder, row, seed)
-  config = _config(weights_folder, workdir) if workdir else None
+  config = config_of(weights_folder, workdir) if workdir else None
   if not (config or data):
     raise ValueError(
       f'{folder} is a weights folder without a workdir around it: say which '
@@ -104,48 +101,11 @@ def evaluate(
     'loss': measured.loss,
     'class_errors': dict(zip(dataset.class_names, errors, strict=True)),
     'localisation': measured.localisation(),
+    **measured.looks(),
   }
   return {
     name: value for name, value in found.items() if value not in (None, {})
   }
-
-
-def find_weights(folder, row='', seed=0):
-  """(weights folder, workdir or None) for any of the three kinds of folder."""
-  folder = pathlib.Path(folder)
-  if (folder / 'model.json').exists():
-    around = list(folder.absolute().parents)[2:3]  # <row>/seed<k>/weights
-    found = [path for path in around if (path / 'config.json').exists()]
-    return folder, found[0] if found else None
-  if (folder / 'weights').exists():
-    return folder / 'weights', folder.absolute().parents[1]
-  config = read_json(folder / 'config.json')
-  if config is None:
-    raise FileNotFoundError(
-      f'{folder} is no workdir (config.json), no run in one (weights/) and no '
-      'weights folder (model.json). Training makes all three: python train.py '
-      '--workdir=DIR.'
-    )
-  rows = list(config['rows']) or ['main']
-  if row and row not in rows:
-    raise ValueError(unknown(f'row of {folder}', row, rows))
-  run = folder / (row or rows[0]) / f'seed{seed}'
-  if not (run / 'weights').exists():
-    seeds = sorted(path.parent.name for path in run.parent.glob('*/weights'))
-    raise FileNotFoundError(
-      f'{run} has no weights: finished are {", ".join(seeds) or "none yet"}. '
-      'Run the training command (again) to go on, or choose another --seed.'
-    )
-  return run / 'weights', folder
-
-
-def _config(weights_folder, workdir):
-  """The config of the row that made the weights."""
-  config = read_json(workdir / 'config.json')
-  config = ml_collections.ConfigDict(
-    config, allow_dotted_keys=True, sort_keys=False
-  )
-  return row_config(config, weights_folder.absolute().parents[1].name)
 
 
 def _settings(name, network):

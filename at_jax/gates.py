@@ -77,6 +77,64 @@ def attention_gate(z, *, kind='mixed', eps=1e-5):
   return gate.astype(dtype) if floating else gate
 
 
+def gate_statistics(gate):
+  """What a gate does, example by example: does it look, or only scale?
+
+  The variance over positions and channels is the sum of two parts: `spatial`,
+  the variance over positions, mean over channels (0 for a constant gate, one
+  factor a channel), and `channels`, the variance over channels of their means.
+
+  Args:
+    gate: `[B, H, W, C]`.
+
+  Returns:
+    A dict of `[B]`, at least float32: `mean`; `low` and `high`, the shares of
+    entries of absolute value below 0.05 and above 0.95; `spatial`; `channels`.
+
+  Raises:
+    ValueError: not of rank 4.
+
+  Example:
+    >>> import jax.numpy as jnp
+    >>> found = gate_statistics(jnp.array([[[[1., 0.], [0., 0.]]]]))
+    >>> {name: float(value[0]) for name, value in found.items()}
+    {'mean': 0.25, 'low': 0.75, 'high': 0.25, 'spatial': 0.125, \
+'channels': 0.0625}
+  """
+  check_rank('gate_statistics', gate, '[B, H, W, C]')
+  (gate,) = at_least_float32(gate)
+  size, means = jnp.abs(gate), jnp.mean(gate, axis=(1, 2))
+  everywhere = (1, 2, 3)
+  return {
+    'mean': jnp.mean(means, axis=1),
+    'low': jnp.mean(size < 0.05, axis=everywhere, dtype=gate.dtype),
+    'high': jnp.mean(size > 0.95, axis=everywhere, dtype=gate.dtype),
+    'spatial': jnp.mean((gate - means[:, None, None]) ** 2, axis=everywhere),
+    'channels': jnp.var(means, axis=1),
+  }
+
+
+def strongest_channels(gate, count):
+  """The channels whose gates differ most from place to place, strongest first.
+
+  By the standard deviation over positions, mean over the batch.
+
+  Args:
+    gate: `[B, H, W, C]`.
+    count: how many, at most C of them.
+
+  Returns:
+    Indices `[min(count, C)]`.
+
+  Raises:
+    ValueError: not of rank 4.
+  """
+  check_rank('strongest_channels', gate, '[B, H, W, C]')
+  (gate,) = at_least_float32(gate)
+  contrast = jnp.mean(jnp.std(gate, axis=(1, 2)), axis=0)
+  return jnp.argsort(-contrast)[:count]
+
+
 def _standardize(x, eps):
   """Mean 0 and deviation 1 over the positions of each channel."""
   centred = x - jnp.mean(x, axis=(1, 2), keepdims=True)

@@ -1,7 +1,8 @@
 """Losses on logits: knowledge distillation.
 
-Source: Hinton et al., Distilling the Knowledge in a Neural Network, 2015,
-https://arxiv.org/abs/1503.02531. Axes: B batch, K classes.
+Source, where nothing else is said: Hinton et al., Distilling the Knowledge in a
+Neural Network, 2015, https://arxiv.org/abs/1503.02531. Axes: B batch, K
+classes.
 """
 
 import jax
@@ -13,6 +14,7 @@ from at_jax._arrays import (
   check_range,
   check_rank,
   check_same_shape,
+  plain_float,
 )
 
 
@@ -41,26 +43,58 @@ def kd_divergence(student_logits, teacher_logits, *, temperature=4.0):
     >>> round(float(kd_divergence(student, teacher, temperature=1.)[0]), 4)
     0.1308
   """
-  check_rank('kd_divergence', student_logits, '[B, K]')
-  check_rank('kd_divergence', teacher_logits, '[B, K]')
-  check_same_shape(
-    'kd_divergence',
-    student_logits,
-    teacher_logits,
-    hint=' Distillation needs a teacher of the same classes.',
+  temperature, student, teacher = _soften(
+    'kd_divergence', student_logits, teacher_logits, temperature
   )
-  check_range('The temperature of kd_divergence', temperature, 1e-6, 1e6)
-  student_logits, teacher_logits = at_least_float32(
-    student_logits, teacher_logits
-  )
-  if not isinstance(temperature, jax.core.Tracer):
-    temperature = float(temperature)  # a NumPy scalar would widen float32
-  student = jax.nn.log_softmax(student_logits / temperature)
-  teacher = jax.nn.log_softmax(teacher_logits / temperature)
   # A class that the teacher rules out (-inf) adds nothing: p log p is 0 at 0.
   difference = jnp.where(jnp.isneginf(teacher), 0.0, teacher - student)
   divergence = jnp.sum(jnp.exp(teacher) * difference, axis=-1)
   return temperature**2 * divergence
+
+
+def soft_target_cross_entropy(
+  student_logits, teacher_logits, *, temperature=10.0, t_squared=False
+):
+  """-sum of softmax(teacher / T) * log softmax(student / T), per example.
+
+  Natural logarithm. With `t_squared` this is `kd_divergence` plus T^2 times the
+  teacher's entropy; without, gradients shrink as 1/T^2 when T grows. TASN has
+  no T^2: its part network teaches its master network at T = 10, with a weight
+  of 2 beside the master's cross-entropy. (In its authors' code the gradient
+  reaches the teacher, too, which the paper's one-way transfer excludes.)
+
+  Args:
+    student_logits: `[B, K]`.
+    teacher_logits: `[B, K]`. Their gradient is not stopped.
+    temperature: T > 0.
+    t_squared: whether to multiply by T^2.
+
+  Returns:
+    Losses `[B]`, at least float32; never below the teacher's entropy, times T^2
+    with `t_squared`.
+
+  Raises:
+    ValueError: a rank other than 2, two shapes, T not positive.
+
+  Example:
+    >>> import jax.numpy as jnp
+    >>> teacher = jnp.array([[jnp.log(3.), 0.]])  # probabilities 3/4, 1/4
+    >>> loss = soft_target_cross_entropy(teacher, teacher, temperature=1.)
+    >>> f'{loss[0]:.4f}'  # their entropy
+    '0.5623'
+
+  References:
+    Zheng et al., Looking for the Devil in the Details: Learning Trilinear
+    Attention Sampling Network for Fine-grained Image Recognition, CVPR 2019,
+    https://arxiv.org/abs/1903.06150.
+  """
+  temperature, student, teacher = _soften(
+    'soft_target_cross_entropy', student_logits, teacher_logits, temperature
+  )
+  # A class that the teacher rules out adds nothing, whatever the student says.
+  logs = jnp.where(jnp.isneginf(teacher), 0.0, student)
+  loss = -jnp.sum(jnp.exp(teacher) * logs, axis=-1)
+  return temperature**2 * loss if t_squared else loss
 
 
 def kd_loss(
@@ -127,3 +161,22 @@ def cross_entropy(logits, labels):
     )
   (logits,) = at_least_float32(logits)
   return optax.losses.softmax_cross_entropy_with_integer_labels(logits, labels)
+
+
+def _soften(name, student_logits, teacher_logits, temperature):
+  """(T, log-probabilities of the student at T, and of the teacher), checked."""
+  check_rank(name, student_logits, '[B, K]')
+  check_rank(name, teacher_logits, '[B, K]')
+  check_same_shape(
+    name,
+    student_logits,
+    teacher_logits,
+    hint=' Distillation needs a teacher of the same classes.',
+  )
+  check_range(f'The temperature of {name}', temperature, 1e-6, 1e6)
+  temperature = plain_float(temperature)
+  student, teacher = (
+    jax.nn.log_softmax(logits / temperature)
+    for logits in at_least_float32(student_logits, teacher_logits)
+  )
+  return temperature, student, teacher

@@ -4,13 +4,12 @@ Axes: B batch, H height, W width, C channels.
 """
 
 import functools
-import operator
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from at_jax._arrays import at_least_float32, check_rank
+from at_jax._arrays import at_least_float32, check_rank, check_size
 
 
 def max_pool_ceil(x):
@@ -121,7 +120,7 @@ def resize_align_corners(x, size):
     networks.
   """
   check_rank('resize_align_corners', x, '[B, H, W, C]')
-  size = _checked_size(size)
+  size = check_size('resize_align_corners', size)
   batch, height, width, channels = jnp.shape(x)
   if not height or not width:
     raise ValueError(
@@ -135,19 +134,6 @@ def resize_align_corners(x, size):
     y = _interpolate(y.reshape(batch * size[0], width, channels), size[1])
   y = y.reshape(batch, *size, channels)
   return y.astype(dtype) if jnp.issubdtype(dtype, jnp.inexact) else y
-
-
-def _checked_size(size):
-  try:
-    height, width = map(operator.index, size)
-  except (TypeError, ValueError):
-    height = width = 0
-  if min(height, width) < 1:
-    raise ValueError(
-      'resize_align_corners wants a size of two integers >= 1, (height, '
-      f'width), got {size!r}.'
-    )
-  return height, width
 
 
 def _interpolate(rows, length):

@@ -44,10 +44,12 @@ def bare(program, steps):
   objective, optimizer = program.objective, program.optimizer
   size = program.config.batch_size
   split = program.bench.dataset.train.take(slice(size))
-  data = program.config.data
+  network = program.network
   batch = meshes.put(
     {
-      'image': jax.device_get(normalise(split.images, data.mean, data.std)),
+      'image': jax.device_get(
+        normalise(split.images, network.mean, network.std)
+      ),
       'label': split.labels,
     },
     meshes.split(program.bench.mesh),

@@ -3,14 +3,20 @@
 The steps: `ce`, WRN-16-1 alone; `kd` and `at`, taught by WRN-16-2 with the
 losses of configs/wrn_kd.py and wrn_at.py; `nin`, NIN-thin alone under the
 conditions of configs/nin_plain.py; `min_l2`, the same with double
-backpropagation; `grad_at`, taught by NIN-wide's input gradients. Each takes a
-batch of random 32x32 images from the device's memory (128, of the NINs 64),
-augments and normalises it, runs the networks forward, the student backward, and
-updates it.
+backpropagation; `grad_at`, taught by NIN-wide's input gradients; `ran56_cifar`,
+Attention-56 by the recipe of configs/ran_cifar.py; `ran56`, Attention-56 for
+ImageNet by that of ran_imagenet.py, but augmented by mirroring alone. Each
+takes a batch of random images from the device's memory, augments and
+normalises it, runs the networks forward, the student backward, and updates it.
+
+Batches are of 32x32 images: 128, of NINs and `ran56_cifar` 64. `ran56` has 8 of
+224x224 (on a GPU 64) and takes seconds a step: it is measured only if it is
+named.
 
   python -m benchmarks.step                      # CPU: nothing else may run
   python -m benchmarks.step --torch_python=~/torch/bin/python --out=step.json
   python -m benchmarks.step --steps=at --all     # further settings of both
+  python -m benchmarks.step --steps=ran56_cifar,ran56 --seconds=30
 
 On a machine with a GPU that jax sees, the same commands measure there, on one
 GPU. PyTorch is optional (`pip install torch`, in this or another environment).
@@ -32,9 +38,9 @@ import subprocess
 import sys
 import tempfile
 
-from benchmarks.table import costs, summarise, table
+from benchmarks.catalogue import USUAL, WORK
+from benchmarks.table import costs, shown, summarise, table
 from benchmarks.variants import VARIANTS, is_bfloat16
-from benchmarks.workload import CONFIGS, PLAIN
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 HUGE_PAGES = 'glibc.malloc.hugetlb'
@@ -52,7 +58,9 @@ def parse(arguments):
     '--seconds', type=float, default=5.0, help='of each measurement'
   )
   parser.add_argument('--batch', type=int, default=0, help='of every step')
-  parser.add_argument('--steps', default=','.join(CONFIGS))
+  parser.add_argument(
+    '--steps', default=','.join(USUAL), help=f'of {", ".join(WORK)}'
+  )
   parser.add_argument('--all', action='store_true', help='further settings')
   parser.add_argument(
     '--only', default='', help='a regular expression on the names of variants'
@@ -67,8 +75,8 @@ def parse(arguments):
   flags.torch_python = os.path.expanduser(flags.torch_python)
   flags.steps = flags.steps.split(',')
   for step in flags.steps:
-    if step not in CONFIGS:
-      parser.error(f'unknown step {step!r}, there are {", ".join(CONFIGS)}')
+    if step not in WORK:
+      parser.error(f'unknown step {step!r}, there are {", ".join(WORK)}')
   if flags.rounds < 1 or flags.batch < 0 or flags.seconds <= 0:
     parser.error('--rounds, --batch and --seconds must be positive')
   return flags
@@ -148,11 +156,11 @@ def measure_all(flags, variants, device, save):
     for number in range(1, flags.rounds + 1):
       for step in flags.steps:
         for variant in variants:
-          if step in PLAIN and is_bfloat16(variant):
-            continue  # second derivatives are taken in float32
+          if WORK[step].float32 and is_bfloat16(variant):
+            continue
           settings = variant | dict(
             step=step,
-            batch=flags.batch or (64 if step in PLAIN else 128),
+            batch=flags.batch or WORK[step].batch_on(device),
             seconds=flags.seconds,
             device=device,
           )
@@ -160,8 +168,8 @@ def measure_all(flags, variants, device, save):
           python = sys.executable if ours else flags.torch_python
           found = run(settings, python, base)
           measurements.append(settings | dict(round=number) | found)
-          text = found.get('failed') or '{:,.0f} images/s'.format(
-            found['images_per_second']
+          text = found.get('failed') or (
+            f'{shown(found["images_per_second"])} images/s'
           )
           head = f'round {number} of {flags.rounds}, {step}, {variant["name"]}'
           print(f'{head}: {text}', flush=True)

@@ -34,6 +34,11 @@ def summarise(measurements):
   return rows
 
 
+def shown(speed):
+  """Images a second, in whole ones from ten on."""
+  return f'{speed:,.0f}' if speed >= 10 else f'{speed:.3g}'
+
+
 def table(rows):
   """The rows in Markdown; a column of ratios for each PyTorch variant."""
   others = [row['name'] for row in rows if row['engine'] == 'torch']
@@ -44,10 +49,11 @@ def table(rows):
   for row in rows:
     cells = ['failed', *['' for _ in others], '']
     if row['rounds']:
-      speeds = [row[key] for key in ('images_per_second', 'low', 'high')]
+      keys = 'images_per_second', 'low', 'high'
+      speeds = [shown(row[key]) for key in keys]
       ratios = [row['ratios'].get(name) for name in others]
       cells = [
-        '{:,.0f} ({:,.0f}–{:,.0f}, {})'.format(*speeds, row['rounds']),
+        '{} ({}–{}, {})'.format(*speeds, row['rounds']),
         *('' if ratio is None else f'{ratio:.2f}' for ratio in ratios),
         f'{row["peak_memory"] / 2**20:,.0f}',
       ]

@@ -9,29 +9,34 @@ import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
-from benchmarks import torch_nin, torch_wrn, workload
+from benchmarks import torch_nin, torch_ran, torch_wrn, workload
+from benchmarks.catalogue import WORK
 
 PAD = 4
 BETA = 1.0  # that of configs/plain.py
 
 
 class Step(NamedTuple):
-  """A step of `benchmarks.workload.CONFIGS`.
+  """A step of `benchmarks.catalogue.WORK`.
 
   Attributes:
     networks: () -> (student, teacher or None).
     loss: (student, teacher, images, labels) -> the loss of a batch.
-    crop: whether images are cropped, and not only mirrored.
+    crop: how images are padded before they are cropped, 'reflect' or 'zero';
+      '' if they are only mirrored.
     weight_decay: of the optimizer.
+    nesterov: whether its momentum is Nesterov's.
     tf32: whether a GPU may round to TF32; our gradient steps may not.
   """
 
   networks: Callable
   loss: Callable
-  crop: bool = True
+  crop: str = 'reflect'
   weight_decay: float = 5e-4
+  nesterov: bool = False
   tf32: bool = True
 
 
@@ -49,7 +54,17 @@ def plain(loss, *, taught=False, **settings):
   """A step under the conditions of Table 3."""
   networks = functools.partial(network_in_network, taught)
   loss = functools.partial(loss, **settings)
-  return Step(networks, loss, crop=False, weight_decay=0.0, tf32=False)
+  return Step(networks, loss, crop='', weight_decay=0.0, tf32=False)
+
+
+def residual_attention(network, crop):
+  return Step(
+    lambda: (network(), None),
+    torch_nin.cross_entropy,
+    crop=crop,
+    weight_decay=1e-4,
+    nesterov=True,
+  )
 
 
 alone = functools.partial(wide_residual, False)
@@ -61,11 +76,13 @@ STEPS = {
   'nin': plain(torch_nin.cross_entropy),
   'min_l2': plain(torch_nin.double_backpropagation, beta=BETA),
   'grad_at': plain(torch_nin.gradient_transfer, taught=True, beta=BETA),
+  'ran56_cifar': residual_attention(torch_ran.attention56_cifar, 'zero'),
+  'ran56': residual_attention(torch_ran.attention56, ''),
 }
 
 
-def crop_flip(images, rows, top, left, mirror):
-  """Gathers, pads by reflection, crops and mirrors in one look-up.
+def crop_flip(images, rows, top, left, mirror, zero=False):
+  """Gathers, pads, crops and mirrors in one look-up.
 
   Args:
     images: the data set, uint8 `[N, H, W, C]`.
@@ -73,37 +90,55 @@ def crop_flip(images, rows, top, left, mirror):
     top: first row of each crop in the image padded by `PAD`, `[B]`.
     left: first column, likewise.
     mirror: bool `[B]`.
+    zero: whether padding is zero, and not the image's reflection.
 
   Returns:
     uint8 `[B, C, H, W]`, with the channels last in memory.
   """
 
   def positions(first, size):
-    index = first[:, None] + torch.arange(size, device=images.device) - PAD
+    return first[:, None] + torch.arange(size, device=images.device) - PAD
+
+  def reflected(index, size):
     index = torch.where(index < 0, -index, index)
     return torch.where(index < size, index, 2 * (size - 1) - index)
 
-  y = positions(top, images.shape[1])
-  x = positions(left, images.shape[2])
-  x = torch.where(mirror[:, None], x.flip(1), x)
-  crops = images[rows[:, None, None], y[:, :, None], x[:, None, :]]
+  def inside(index, size):
+    return (index >= 0) & (index < size)
+
+  height, width = images.shape[1:3]
+  y, x = positions(top, height)[:, :, None], positions(left, width)
+  x = torch.where(mirror[:, None], x.flip(1), x)[:, None]
+  rows = rows[:, None, None]
+  crops = images[rows, reflected(y, height), reflected(x, width)]
+  if zero:
+    crops *= (inside(y, height) & inside(x, width))[..., None]
   return crops.permute(0, 3, 1, 2)
 
 
-def augment(images, rows, crop=True):
+def augment(images, rows, crop='reflect'):
   """A batch of crops at random offsets, half of them mirrored."""
   where = {'device': images.device}
   low, high = (0, 2 * PAD) if crop else (PAD, PAD)
   top, left = torch.randint(low, high + 1, (2, len(rows)), **where)
   mirror = torch.rand(len(rows), **where) < 0.5
-  return crop_flip(images, rows, top, left, mirror)
+  return crop_flip(images, rows, top, left, mirror, crop == 'zero')
 
 
-def normalisation(device):
-  """Mean and standard deviation for `normalise`; a copy, so not every step."""
+def normalisation(work, images):
+  """Mean and standard deviation for `normalise`, once and not every step.
+
+  Args:
+    work: of `WORK`.
+    images: the data set, uint8 `[N, H, W, C]`, a NumPy array.
+
+  Returns:
+    float32, broadcast against `[B, C, H, W]`.
+  """
+  mean = images.mean(0) if work.mean is None else work.mean
   return tuple(
-    torch.tensor(x, device=device).view(1, -1, 1, 1)
-    for x in (workload.MEAN, workload.STD)
+    torch.tensor(np.array(x, np.float32, ndmin=3).transpose(2, 0, 1)[None])
+    for x in (mean, work.std)
   )
 
 
@@ -124,6 +159,7 @@ def make_optimizer(student, step):
     lr=workload.LR,
     momentum=0.9,
     weight_decay=step.weight_decay,
+    nesterov=step.nesterov,
     fused=next(student.parameters()).is_cuda,
   )
 
@@ -150,11 +186,13 @@ def prepare(settings):
     for network in make_networks(step)
   )
   optimizer = make_optimizer(student, step)
-  images, labels = (
-    torch.from_numpy(x).to(device) for x in workload.random_examples(batch)
+  images, labels = workload.random_examples(settings['step'], batch)
+  mean, std = (
+    x.to(device, memory_format=layout)
+    for x in normalisation(WORK[settings['step']], images)
   )
-  labels = labels.long()
-  mean, std = normalisation(device)
+  images = torch.from_numpy(images).to(device)
+  labels = torch.from_numpy(labels).to(device).long()
 
   def loss_of(rows):
     pixels = normalise(augment(images, rows, step.crop), mean, std, layout)

@@ -17,22 +17,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-CONFIGS = {
-  'ce': 'configs/wrn.py',
-  'kd': 'configs/wrn_kd.py',
-  'at': 'configs/wrn_at.py',
-  'nin': 'configs/nin_plain.py',
-  'min_l2': 'configs/nin_min_l2.py',
-  'grad_at': 'configs/nin_grad_at.py',
-}
-# Under the conditions of Table 3: float32, and a batch of 64 where others
-# have 128.
-PLAIN = ('nin', 'min_l2', 'grad_at')
-# Of configs/common.py, which needs packages that PyTorch's python may lack.
-MEAN, STD = (125.3, 123.0, 113.9), (63.0, 62.1, 66.7)
-CLASSES = 10
+from benchmarks.catalogue import WORK
+
+CONFIGS = {step: work.config for step, work in WORK.items()}
 LR = 1e-3  # small: random labels teach nothing, and nothing may diverge
-STEPS_PER_EPOCH = 100  # as many as `train.py` has in one dispatch on a GPU
 WARM_UP = 3
 
 
@@ -53,12 +41,18 @@ class Run:
   devices: int = 1
 
 
-def random_examples(batch):
-  """uint8 images `[N, 32, 32, 3]` and int32 labels, the same every time."""
-  rng = np.random.default_rng(0)
-  count = STEPS_PER_EPOCH * batch
-  images = rng.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
-  return images, rng.integers(0, CLASSES, count).astype(np.int32)
+def random_examples(step, batch):
+  """An epoch's uint8 images `[N, H, W, 3]` and int32 labels, always the same.
+
+  Args:
+    step: a key of `CONFIGS`.
+    batch: images in a step.
+  """
+  rng, work = np.random.default_rng(0), WORK[step]
+  count = work.batches * batch
+  shape = (count, work.size, work.size, 3)
+  images = rng.integers(0, 256, shape, dtype=np.uint8)
+  return images, rng.integers(0, work.classes, count).astype(np.int32)
 
 
 def timed(run, batch, seconds, clock=time.perf_counter):
@@ -116,9 +110,10 @@ def our_program(step, *, batch, dtype='float32', devices=None, log_every=100):
   with config.unlocked():
     config.update(batch_size=batch, dtype=dtype, epochs=1, log_every=log_every)
     config.optimizer.update(lr=LR, warmup=0.0)
+    config.data.colour = 0.0
   config = row_config(config, 'main')
-  train = Split(*random_examples(batch))
-  names = tuple(f'class {k}' for k in range(CLASSES))
+  train = Split(*random_examples(step, batch))
+  names = tuple(f'class {k}' for k in range(WORK[step].classes))
   dataset = Dataset('random', 'random', names, train, None, train)
   mesh = data_mesh(jax.devices()[:devices])
   bench = Bench(dataset, mesh, config.eval_batch_size, config.precision)

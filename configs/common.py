@@ -135,6 +135,8 @@ def base():
     size=0,  # of digits and of images from files; 0: as they are, 224
     channels=0,
     skip_damaged=False,
+    label_noise=0.0,  # probability of a wrong label in training
+    noise_seed=0,
     # Images from files (`folder:`, `tfds:`) only:
     crop='random_resized',  # in training; or 'random', 'center'
     resize=0,  # the shorter side before a crop; 0: size * 256 / 224
@@ -145,7 +147,9 @@ def base():
     pad=4,
     pad_mode='reflect',
     flip=True,
+    colour=0.0,  # AlexNet's noise; the authors have 0.1
     mean=(125.3, 123.0, 113.9),  # on the scale 0 to 255
+    per_pixel_mean=False,  # that of the training images instead
     std=(63.0, 62.1, 66.7),
   )
   config.model = dict(name='wrn', depth=16, width=1.0)
@@ -164,6 +168,7 @@ def base():
     factor=0.2,
     reset_momentum=True,  # at a drop, as the authors' code does
     warmup=0.0,  # epochs
+    undecayed=(),  # paths without weight decay: ('*bn*', '*/*bn*')
     rates={},  # factors of lr by parameter path: {'head': 10.0}
   )
   config.epochs = 200

@@ -66,13 +66,19 @@ FINE_PAIR = FINE | dict(
 
 def imagenet(arg, depth):
   """A ResNet alone by ImageNet's recipe."""
-  config = _base(arg)
+  config = imagenet_data(arg)
   config.model = networks.resnet(depth, tiny=arg.tiny)
-  if config.data.name == DATASETS['imagenet']:
-    config.data.test_split = 'validation'  # the test set has no labels
   config.optimizer.update(weight_decay=1e-4, drops=(30, 60, 90), factor=0.1)
   config.epochs = 100
   _lengthen(config, arg)
+  return config
+
+
+def imagenet_data(arg):
+  """The images and settings of a run, but for network and schedule."""
+  config = _base(arg)
+  if config.data.name == DATASETS['imagenet']:
+    config.data.test_split = 'validation'  # the test set has no labels
   if arg.start and not arg.tiny:
     config.start = common.dotted({'': arg.start})
   return config

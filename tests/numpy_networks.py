@@ -12,11 +12,11 @@ def random_images(*size):
   return np.random.default_rng(0).standard_normal((2, *size, 3))
 
 
-def shapes_of(model):
+def shapes_of(model, size=8):
   """Shapes of the variables, at no cost."""
 
   def init(key):
-    return model.init(key, jnp.zeros((1, 8, 8, 3)), train=False)
+    return model.init(key, jnp.zeros((1, size, size, 3)), train=False)
 
   return jax.eval_shape(init, jax.random.key(0))
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from at_jax.gates import attention_gate
 from at_jax.models import create_model
 from at_jax.objectives import Network
 
@@ -117,3 +118,37 @@ def assert_trees_close(got, want, **tolerance):
 def assert_trees_equal(got, want):
   """Bitwise."""
   assert_trees_close(got, want, rtol=0, atol=0)
+
+
+class SmallRAN(nn.Module):
+  """Takes a residual attention net's place: its arguments and endpoints."""
+
+  modules: int = 1
+  p: int = 1
+  t: int = 1
+  r: int = 1
+  gate: str = 'mixed'
+  residual: bool = True
+  mask: str = 'encoder_decoder'
+  width: int = 4
+  num_classes: int = 10
+  dtype: Any = jnp.float32
+
+  unit = 'next'  # no batch norm follows a module
+
+  @nn.compact
+  def __call__(self, images, *, train):
+    x, ends = images, {}
+    for group, stride in ((1, 1), (2, 2), (3, 2)):
+      place = f'group{group}/module1'
+      trunk = nn.Conv(self.width, (3, 3), stride, dtype=self.dtype)(x)
+      fused = trunk
+      if self.mask != 'none':
+        gate = nn.Conv(self.width, (1, 1), dtype=self.dtype)(jnp.abs(trunk))
+        ends[f'mask/{place}'] = gate = attention_gate(gate, kind=self.gate)
+        fused = (1 + gate) * trunk if self.residual else gate * trunk
+      x = fused
+      ends |= {f'trunk/{place}': trunk, f'fused/{place}': x}
+      ends[f'group{group}'] = x
+    x = jnp.mean(nn.relu(x), axis=(1, 2))
+    return nn.Dense(self.num_classes, dtype=self.dtype)(x), ends

@@ -142,7 +142,7 @@ def test_base_is_the_paper():
   assert config.optimizer.to_dict() == dict(
     name='sgd', lr=0.1, momentum=0.9, nesterov=False, weight_decay=5e-4,
     schedule='steps', drops=(60, 120, 160), factor=0.2, reset_momentum=True,
-    warmup=0.0, rates={},
+    warmup=0.0, undecayed=(), rates={},
   )  # fmt: skip
   assert (config.epochs, config.batch_size, config.bn) == (200, 128, 'global')
   data = config.data

@@ -5,6 +5,7 @@ real ones.
 """
 
 import json
+import re
 import sys
 
 import numpy as np
@@ -15,7 +16,7 @@ from at_jax import convert
 from at_jax.models import create_model
 from at_jax.objectives import Network
 from at_jax.torch_weights.layouts import find_layout
-from at_jax.torch_weights.state_dicts import find_slots
+from at_jax.torch_weights.state_dicts import find_slots, from_torch
 from at_jax.train.config import load_config
 from at_jax.train.weights import load_weights
 from configs import common
@@ -114,6 +115,27 @@ def test_there_and_back_and_there(files, tmp_path, capsys):
     load_weights(tmp_path / 'b').variables,
     load_weights(tmp_path / 'a').variables,
   )
+
+
+def test_old_names_of_a_densenet(files, tmp_path):
+  """norm.1 for norm1, and so on, as in the published weights."""
+  model = create_model('densenet121', growth=2, width=4, num_classes=3)
+  network = Network(model, (0.0,), (1.0,), (32, 32, 3), '')
+  slots = find_slots(find_layout('densenet121'), network.variable_shapes)
+  rng = np.random.default_rng(0)
+  new = {slot.name: rng.uniform(0.1, 1, slot.shape) for slot in slots}
+  old = {
+    'module.' + re.sub(r'(denselayer.*(norm|conv))', r'\1.', name): array
+    for name, array in new.items()
+  }
+  assert sum('.1.' in name or '.2.' in name for name in old) == 58 * 10
+  files['a.pth'] = old
+  said = convert.convert(
+    'a.pth', tmp_path / 'a', model='densenet121:growth=2,width=4', image_size=32
+  )
+  assert '606 tensors' in said
+  variables = load_weights(tmp_path / 'a').variables
+  assert_trees_equal(variables, from_torch(new, slots))
 
 
 def end(*flags):

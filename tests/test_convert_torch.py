@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ torch = pytest.importorskip('torch')
 
 from torch_networks import (  # noqa: E402 (needs PyTorch)
   CifarResNet,
+  DenseNet,
   ResNet,
   shaken,
   wrn_logits,
@@ -63,6 +65,25 @@ def resnet50():
   )
 
 
+def densenet121():
+  """Under the names that torchvision's published weights have."""
+  return of_module(
+    DenseNet(12),
+    wrap=old_names,
+    size=64,
+    flags=dict(model='densenet121', image_size=64),
+  )
+
+
+def old_names(state):
+  """norm1 -> norm.1 in dense layers; no counters, which PyTorch had not yet."""
+  return {
+    re.sub(r'(denselayer\d+\.(norm|conv))', r'\1.', name): value
+    for name, value in state.items()
+    if not name.endswith('num_batches_tracked')
+  }
+
+
 def cifar_resnet(**kwargs):
   network = CifarResNet(20, 12, **kwargs)
   case = of_module(
@@ -100,7 +121,7 @@ def wrn():
   )
 
 
-CASES = (resnet18, resnet50, cifar_resnet, cifar_resnet_end, wrn)
+CASES = (resnet18, resnet50, densenet121, cifar_resnet, cifar_resnet_end, wrn)
 
 
 @pytest.fixture(scope='module', params=CASES, ids=lambda case: case.__name__)

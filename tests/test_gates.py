@@ -9,6 +9,7 @@ import pytest
 from jax.test_util import check_grads
 
 import at_jax
+from at_jax.gates import gate_statistics, strongest_channels
 
 KINDS = ('mixed', 'channel', 'spatial')
 all_kinds = pytest.mark.parametrize('kind', KINDS)
@@ -227,3 +228,56 @@ def test_errors_name_what_was_wanted(shape, kwargs, message):
   for function in (gate, jax.jit(gate)):
     with pytest.raises(ValueError, match=message):
       function(np.ones(shape))
+
+
+def test_statistics_by_hand():
+  gate = np.zeros((2, 1, 2, 2), np.float32)
+  gate[0, 0] = [[1.0, 0.5], [0.0, 0.5]]
+  gate[1] = -0.96
+  found = gate_statistics(gate)
+  wanted = {
+    'mean': [0.5, -0.96],
+    'low': [0.25, 0.0],
+    'high': [0.25, 1.0],
+    'spatial': [0.125, 0.0],  # 1/4 in the first channel, 0 in the second
+    'channels': [0.0, 0.0],
+  }
+  assert found.keys() == wanted.keys()
+  for name, values in wanted.items():
+    np.testing.assert_allclose(found[name], values, atol=1e-6, err_msg=name)
+
+
+def test_statistics_are_numpys_and_the_variance_is_their_sum():
+  gate = sigmoid(normal(3, (4, 5, 3, 7)))
+  found = jax.jit(gate_statistics)(gate)
+  wide = gate.astype(np.float64)
+  spatial = wide.var(axis=(1, 2)).mean(axis=1)
+  channels = wide.mean(axis=(1, 2)).var(axis=1)
+  np.testing.assert_allclose(found['mean'], wide.mean((1, 2, 3)), rtol=1e-5)
+  np.testing.assert_allclose(found['spatial'], spatial, rtol=1e-4)
+  np.testing.assert_allclose(found['channels'], channels, rtol=1e-4)
+  total = found['spatial'] + found['channels']
+  np.testing.assert_allclose(total, wide.var((1, 2, 3)), rtol=1e-4)
+
+
+def test_statistics_of_bfloat16_are_float32():
+  gate = jnp.full((1, 64, 64, 8), 0.3, jnp.bfloat16)
+  found = gate_statistics(gate)
+  assert all(value.dtype == jnp.float32 for value in found.values())
+  np.testing.assert_allclose(found['mean'], float(gate[0, 0, 0, 0]), rtol=1e-5)
+
+
+def test_strongest_channels():
+  gate = np.zeros((2, 2, 2, 4), np.float32)
+  gate[..., 1] = [[[0, 1], [0, 1]], [[0, 1], [0, 1]]]  # 0.5 in both
+  gate[0, ..., 3] = [[0, 1.6], [0, 1.6]]  # 0.8 in one, 0.4 in the mean
+  gate[..., 2] = 9  # large and the same everywhere
+  assert strongest_channels(gate, 2).tolist() == [1, 3]
+  assert len(strongest_channels(gate, 99)) == 4
+
+
+@pytest.mark.parametrize('function', [gate_statistics, strongest_channels])
+def test_statistics_of_a_wrong_rank(function):
+  arguments = [1] if function is strongest_channels else []
+  with pytest.raises(ValueError, match=r'wants shape \[B, H, W, C\]'):
+    function(np.zeros((2, 3, 4)), *arguments)

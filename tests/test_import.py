@@ -27,7 +27,24 @@ SIGNATURES = {
   'kd_loss': (
     '(student_logits, teacher_logits, labels, *, temperature=4.0, alpha=0.9)'
   ),
+  'soft_target_cross_entropy': (
+    '(student_logits, teacher_logits, *, temperature=10.0, t_squared=False)'
+  ),
+  'trilinear_attention': '(features, *, spatial_scale=7.0, variant=both)',
+  'sample_positions': (
+    '(maps, image_size, out_size, *, dense=4.0, iters=5, joint=True, '
+    'rule=centre, marginal=max)'
+  ),
+  'attention_sample': (
+    '(images, maps, out_size, *, dense=4.0, iters=5, joint=True, '
+    'rule=centre, marginal=max)'
+  ),
   'attention_gate': '(z, *, kind=mixed, eps=1e-05)',
+  'element_attention': '(attention_logits, scores, *, reading=space)',
+  'weighted_cross_entropy': '(logits, labels, class_weights)',
+  'weighted_sigmoid_cross_entropy': (
+    '(logits, labels, positive_weights, negative_weights)'
+  ),
   'max_pool_ceil': '(x)',
   'resize_align_corners': '(x, size)',
   'box_coverage': '(boxes, image_size, map_size)',

@@ -69,6 +69,63 @@ class ResNet(nn.Module):
     return self.fc(x.mean((2, 3)))
 
 
+def dense_layer(inputs, growth):
+  """norm1, conv1, norm2, conv2 of torchvision's DenseNet."""
+  return nn.ModuleDict(
+    {
+      'norm1': nn.BatchNorm2d(inputs),
+      'conv1': conv(inputs, 4 * growth, 1),
+      'norm2': nn.BatchNorm2d(4 * growth),
+      'conv2': conv(4 * growth, growth, 3),
+    }
+  )
+
+
+class DenseNet(nn.Module):
+  """torchvision's DenseNet-121: images `[B, 3, H, W]` -> logits."""
+
+  blocks, growth = (6, 12, 24, 16), 32
+
+  def __init__(self, num_classes):
+    super().__init__()
+    channels = 64
+    features = {
+      'conv0': nn.Conv2d(3, channels, 7, 2, padding=3, bias=False),
+      'norm0': nn.BatchNorm2d(channels),
+    }
+    for i, count in enumerate(self.blocks, 1):
+      layers = {}
+      for k in range(1, count + 1):
+        layers[f'denselayer{k}'] = dense_layer(channels, self.growth)
+        channels += self.growth
+      features[f'denseblock{i}'] = nn.ModuleDict(layers)
+      if i < len(self.blocks):
+        features[f'transition{i}'] = nn.ModuleDict(
+          {
+            'norm': nn.BatchNorm2d(channels),
+            'conv': conv(channels, channels // 2, 1),
+          }
+        )
+        channels //= 2
+    features['norm5'] = nn.BatchNorm2d(channels)
+    self.features = nn.ModuleDict(features)
+    self.classifier = nn.Linear(channels, num_classes)
+
+  def forward(self, x):
+    parts = self.features
+    x = F.relu(parts['norm0'](parts['conv0'](x)))
+    x = F.max_pool2d(x, 3, 2, padding=1)
+    for i in range(1, len(self.blocks) + 1):
+      for layer in parts[f'denseblock{i}'].values():
+        y = layer['conv1'](F.relu(layer['norm1'](x)))
+        y = layer['conv2'](F.relu(layer['norm2'](y)))
+        x = torch.cat([x, y], 1)
+      if i < len(self.blocks):
+        last = parts[f'transition{i}']
+        x = F.avg_pool2d(last['conv'](F.relu(last['norm'](x))), 2)
+    return self.classifier(F.relu(parts['norm5'](x)).mean((2, 3)))
+
+
 class CifarBlock(nn.Module):
   """Option A; `before` of the channels that are new come before the old."""
 

@@ -12,6 +12,7 @@ from at_jax.data.dataset import Dataset, Split
 from at_jax.data.digits import load_digits
 from at_jax.data.folder import load_folder
 from at_jax.data.mnist import load_mnist
+from at_jax.data.noise import with_noisy_labels
 from at_jax.data.settings import Settings
 from at_jax.data.tfds_records import load_tfds_stream
 
@@ -41,8 +42,8 @@ def load_dataset(settings: collections.abc.Mapping) -> Dataset:
       fields are those of `Settings`, others are left alone.
 
   Returns:
-    The data set, with `train` after both cuts, `validation` where one was
-    asked for, and the whole official test set.
+    The data set, with `train` after both cuts (and with noisy labels),
+    `validation` where one was asked for, and the whole official test set.
 
   Raises:
     FileNotFoundError: the data are not here and cannot be downloaded.
@@ -66,5 +67,14 @@ def load_dataset(settings: collections.abc.Mapping) -> Dataset:
     )
   if kind not in STREAMED:
     settings.check_in_memory()
+  elif settings.label_noise:
+    raise ValueError(
+      f'data.label_noise={settings.label_noise} must be 0 for '
+      f'{settings.name!r}, which is streamed: it is for sets in memory.'
+    )
   dataset = source(settings)
-  return splits.cut(dataset, settings.validation, settings.train_examples)
+  dataset = splits.cut(dataset, settings.validation, settings.train_examples)
+  if settings.label_noise:
+    level, seed = settings.label_noise, settings.noise_seed
+    dataset = with_noisy_labels(dataset, level, seed)
+  return dataset

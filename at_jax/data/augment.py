@@ -15,6 +15,14 @@ PAD_MODES = {
   'symmetric': 'symmetric',
   'zero': 'constant',
 }
+# Eigenvalues of the covariance of ImageNet's colours, and its eigenvectors, one
+# a row.
+COLOUR_EIGENVALUES = (0.2175, 0.0188, 0.0045)
+COLOUR_AXES = (
+  (-0.5675, -0.5808, -0.5836),
+  (0.7192, -0.0045, -0.6948),
+  (0.4009, -0.8140, 0.4203),
+)
 
 
 def random_crop(key, images, *, pad, mode='reflect'):
@@ -45,16 +53,56 @@ def random_flip(key, images):
   return jnp.where(mirror[:, None, None, None], images[:, :, ::-1], images)
 
 
-def augment(key, images, *, pad, pad_mode, flip):
-  """Random crop where `pad` > 0, then random flip where `flip`."""
+def augment(key, images, *, pad, pad_mode, flip, colour=0.0):
+  """Random crop where `pad` > 0, flip where `flip`, colour where above 0."""
   crop_key, flip_key = jax.random.split(key)
   if pad:
     images = random_crop(crop_key, images, pad=pad, mode=pad_mode)
-  return random_flip(flip_key, images) if flip else images
+  if flip:
+    images = random_flip(flip_key, images)
+  if colour:
+    colour_key = jax.random.fold_in(key, 2)
+    images = random_colour(colour_key, images, deviation=colour)
+  return images
+
+
+def random_colour(key, images, *, deviation):
+  """Adds to each image one colour, drawn as AlexNet's authors did.
+
+  Along each principal component of ImageNet's colours: a normal deviate times
+  `deviation` (theirs: 0.1) times the component's eigenvalue, a variance of
+  colours on the scale 0 to 1.
+
+  Returns:
+    float32, on the scale 0 to 255, not clipped.
+
+  References:
+    Krizhevsky, Sutskever and Hinton, NIPS 2012, section 4.1; values and
+    components as in fb.resnet.torch.
+  """
+  if images.shape[-1] != 3:
+    raise ValueError(
+      f'data.colour={deviation} is for images of 3 channels, got '
+      f'{images.shape[-1]}: set it to 0.'
+    )
+  keys = jax.random.split(key, len(images))
+  draws = jax.vmap(lambda key: jax.random.normal(key, (3,)))(keys)
+  axes = jnp.asarray(COLOUR_AXES, jnp.float32)
+  sizes = 255 * deviation * jnp.asarray(COLOUR_EIGENVALUES, jnp.float32)
+  shift = jnp.matmul(draws, sizes[:, None] * axes, precision='highest')
+  return images.astype(jnp.float32) + shift[:, None, None]
 
 
 def normalise(images, mean, std):
-  """(images - mean) / std in float32; mean and std on the scale 0 to 255."""
-  mean, std = (jnp.asarray(x, jnp.float32) for x in (mean, std))
-  images = images.astype(jnp.float32)
-  return (images - mean.reshape(1, 1, 1, -1)) / std.reshape(1, 1, 1, -1)
+  """(images - mean) / std in float32, on the scale 0 to 255.
+
+  Mean and std are a value a channel, or one a pixel, `[H, W, C]`.
+  """
+  mean, std = (of_images(x) for x in (mean, std))
+  return (images.astype(jnp.float32) - mean) / std
+
+
+def of_images(values):
+  """A value a channel, or a pixel, as float32 of rank 4 beside images."""
+  values = jnp.asarray(values, jnp.float32)
+  return values.reshape((1,) * (4 - values.ndim) + values.shape)

@@ -127,6 +127,12 @@ class Dataset:
     return isinstance(self.train, Split)
 
   @functools.cached_property
+  def mean_image(self) -> tuple:
+    """Mean of the training images, `[H][W][C]` nested, if they are here."""
+    mean = self.train.images.mean(axis=0, dtype=np.float64)
+    return nested(mean.astype(np.float32).tolist())
+
+  @functools.cached_property
   def fingerprint(self) -> str:
     """Hex digest of all splits: names, shapes, pixels and labels.
 
@@ -139,6 +145,11 @@ class Dataset:
       digest.update(f'{name} '.encode())
       split.update(digest)
     return digest.hexdigest()
+
+
+def nested(values):
+  """Lists of lists as tuples of tuples, which can be keys."""
+  return tuple(map(nested, values)) if isinstance(values, list) else values
 
 
 def check_labels(labels, where, classes):

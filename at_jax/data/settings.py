@@ -12,6 +12,7 @@ NUMBERS = (
   'channels',
   'resize',
   'workers',
+  'noise_seed',
 )
 OF_STREAMS = ('crop', 'resize', 'scale', 'to_box', 'test_split', 'workers')
 
@@ -33,6 +34,9 @@ class Settings:
     channels: 1 or 3; 0 is their own.
     skip_damaged: leave damaged records out and count them, where otherwise
       the first one ends the run. Streamed images are all read once for it.
+    label_noise: probability that a training label is replaced by another one,
+      each with the same probability; in memory only.
+    noise_seed: of these replacements.
 
   Of images that are streamed:
     crop: how training images are cropped, see `examples.View`; others are
@@ -55,6 +59,8 @@ class Settings:
   size: int = 0
   channels: int = 0
   skip_damaged: bool = False
+  label_noise: float = 0.0
+  noise_seed: int = 0
   crop: str = 'random_resized'
   resize: int = 0
   scale: tuple[float, float] = (0.08, 1.0)
@@ -70,6 +76,13 @@ class Settings:
         raise ValueError(
           f'data.{field} must be a whole number, 0 or more, got {value!r}.'
         )
+
+    noise = self.label_noise
+    if not (isinstance(noise, (int, float)) and 0 <= noise <= 1):
+      raise ValueError(
+        'data.label_noise is the probability of a wrong label, from 0 to 1, '
+        f'got {noise!r}.'
+      )
 
   @classmethod
   def read(cls, mapping: collections.abc.Mapping) -> 'Settings':

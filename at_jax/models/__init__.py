@@ -12,8 +12,12 @@ import dataclasses
 import functools
 
 from at_jax._arrays import unknown
+from at_jax.models.a3net import A3Net
+from at_jax.models.attention_cnn import AttentionCNN
 from at_jax.models.cifar_resnet import CifarResNet
+from at_jax.models.densenet import DenseNet
 from at_jax.models.nin import NIN
+from at_jax.models.preact_cifar_resnet import PreactCifarResNet
 from at_jax.models.preact_resnet import PreactResNet
 from at_jax.models.ran import RANCifar, RANCifarWide, RANImageNet, RANNext
 from at_jax.models.resnet import ResNet
@@ -30,12 +34,16 @@ MODELS = {
   'resnet152': functools.partial(ResNet, depth=152),
   'preact_resnet18': functools.partial(PreactResNet, depth=18),
   'preact_resnet34': functools.partial(PreactResNet, depth=34),
+  'preact_cifar_resnet': PreactCifarResNet,
   'ran_cifar': RANCifar,
   'ran_cifar_wide': RANCifarWide,
   'ran56': functools.partial(RANImageNet, modules=(1, 1, 1)),
   'ran92': functools.partial(RANImageNet, modules=(1, 2, 3)),
   'ran_next56': functools.partial(RANNext, modules=(1, 1, 1)),
   'ran_next92': functools.partial(RANNext, modules=(1, 2, 3)),
+  'densenet121': functools.partial(DenseNet, blocks=(6, 12, 24, 16)),
+  'a3net': A3Net,
+  'attention_cnn': AttentionCNN,
 }
 
 

@@ -17,7 +17,7 @@ from at_jax.models.layers import batch_norm_from_1 as batch_norm
 from at_jax.models.layers import conv
 from at_jax.resize import max_pool_ceil, resize_align_corners
 
-MASKS = ('encoder_decoder', 'local')
+MASKS = ('encoder_decoder', 'local', 'none')
 GROUPS = 32  # of the 3x3 convolution in a ResNeXt unit
 LOCAL_UNITS = 3  # of a mask without pooling, Table 4
 
@@ -101,7 +101,7 @@ class Mask(nn.Module):
 
   Attributes:
     unit: a key of `UNITS`.
-    kind: one of `MASKS`.
+    kind: one of `MASKS`, but not `none`.
     pools: how often the encoder halves its input.
     r: units between two changes of size.
     gate: see `attention_gate`.
@@ -153,7 +153,8 @@ class AttentionModule(nn.Module):
   """p units, a trunk of t units times its mask, and p units again.
 
   Returns (output, parts): `split` a, the input of both branches; `trunk` T;
-  `mask` M; `fused` H, which is (1 + M) T with `residual` and M T without.
+  `mask` M; `fused` H, which is (1 + M) T with `residual` and M T without. With
+  the kind `none` there is no M, and H is T.
 
   Attributes:
     p: units before the branches part, and again after they join.
@@ -177,6 +178,9 @@ class AttentionModule(nn.Module):
     units = functools.partial(run_units, self.unit, self.dtype, train)
     split = units(x, self.p, 'before')
     trunk = units(split, self.t, 'trunk')
+    if self.kind == 'none':
+      parts = dict(split=split, trunk=trunk, fused=trunk)
+      return units(trunk, self.p, 'after'), parts
     mask = Mask(
       self.unit,
       self.kind,
@@ -189,6 +193,28 @@ class AttentionModule(nn.Module):
     fused = (1 + mask) * trunk if self.residual else mask * trunk
     parts = dict(split=split, trunk=trunk, mask=mask, fused=fused)
     return units(fused, self.p, 'after'), parts
+
+
+def activated(variables, place, fused, unit):
+  """What the unit after a module makes of H first: batch norm and ReLU.
+
+  With running statistics. Of ResNeXt units, which begin with a convolution, the
+  ReLU alone.
+
+  Args:
+    variables: of the network, `params` and `batch_stats`.
+    place: of the module, `group1/module1`.
+    fused: H, `[B, H, W, C]`.
+    unit: a key of `UNITS`.
+  """
+  if unit != 'preact':
+    return nn.relu(fused)
+  path = (place.replace('/', '_'), 'after_unit1', 'bn0')
+  own = {
+    kind: functools.reduce(lambda tree, name: tree[name], path, variables[kind])
+    for kind in ('params', 'batch_stats')
+  }
+  return nn.relu(batch_norm(use_running_average=True).apply(own, fused))
 
 
 def run_units(unit, dtype, train, x, count, name):

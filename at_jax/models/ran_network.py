@@ -46,7 +46,8 @@ class RAN(nn.Module):
     r: units of a mask between two changes of size.
     gate: `mixed`, `channel` or `spatial`, see `at_jax.attention_gate`.
     residual: attention residual learning, H = (1 + M) T; false: naive, H = M T.
-    mask: `encoder_decoder`, or `local`: three units without pooling, Table 4.
+    mask: `encoder_decoder`, or `local`: three units without pooling, Table 4;
+      `none`: H = T, and no endpoints `mask/…`.
     width: channels of the first stage, four times those of the stem.
     num_classes: number of logits.
     dtype: of the activations; parameters and statistics stay float32.

@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from at_jax.data.augment import of_images
 from at_jax.objectives.paths import covered, covers
 
 
@@ -16,7 +17,7 @@ class Network:
 
   Attributes:
     model: a `flax.linen` module, `(logits, endpoints)`.
-    mean: per channel, on the scale 0 to 255.
+    mean: on the scale 0 to 255, per channel or, nested, per pixel.
     std: likewise.
     input_shape: `(height, width, channels)`.
     label: what people call it, for messages and tables.
@@ -25,8 +26,8 @@ class Network:
   """
 
   model: nn.Module
-  mean: tuple[float, ...]
-  std: tuple[float, ...]
+  mean: tuple
+  std: tuple
   input_shape: tuple[int, int, int]
   label: str
   frozen_norms: tuple[str, ...] = ()
@@ -74,8 +75,7 @@ class Network:
     """Images normalised for `other`, normalised for this network instead."""
     if (self.mean, self.std) == (other.mean, other.std):
       return images
-    mean, std, own_mean, own_std = (
-      jnp.asarray(x, jnp.float32).reshape(1, 1, 1, -1)
-      for x in (other.mean, other.std, self.mean, self.std)
+    mean, std, own_mean, own_std = map(
+      of_images, (other.mean, other.std, self.mean, self.std)
     )
     return (images * std + mean - own_mean) / own_std

@@ -5,15 +5,28 @@ import textwrap
 
 import numpy as np
 
-from at_jax.pictures import plain, save_png
+from at_jax.pictures import save_png
+from at_jax.pictures.cells import (
+  APART,
+  COLOUR_MAP,
+  FOOT,
+  GAP,
+  HEAD,
+  LINE,
+  MARGIN,
+  NARROW,
+  SIGNED,
+  cell_size,
+  draw_image,
+  enlarged,
+  fitting,
+  letters,
+  wrapped,
+  write,
+  write_below,
+  write_title,
+)
 from at_jax.pictures.similarity import cosine, mean_cosine, unit_norm
-
-# Inches. A page of 14.4 stays under 1,600 pixels at 110 pixels an inch.
-PAGE, MARGIN, GAP, FOOT, HEAD, LINE = 14.4, 0.15, 0.07, 0.22, 0.36, 0.15
-APART = 0.12  # more between the rows of one teacher and those of the next
-NARROW = 0.76  # cells below have no room for "mean cos 0.99" in 7 points
-COLOUR_MAP = 'viridis'  # perceptually uniform
-SIGNED = 'RdBu_r'  # red raises the loss, blue lowers it, white is 0
 
 
 @dataclasses.dataclass
@@ -63,9 +76,9 @@ def attention_figure(images, names, taps, columns, *, shown=4):
 
   shown = min(shown, len(images))
   apart = np.cumsum([0, *(column.apart for column in columns)]) * APART
-  cell = _cell_size(1 + len(columns), len(taps), shown, apart[-1])
+  cell = cell_size(1 + len(columns), len(taps), shown, apart[-1])
   lefts = MARGIN + (cell + GAP) * np.arange(1 + len(columns)) + apart
-  titles = [_wrapped(t, cell) for t in ['image', *(c.title for c in columns)]]
+  titles = [wrapped(t, cell) for t in ['image', *(c.title for c in columns)]]
   top = MARGIN + LINE * max(title.count('\n') + 1 for title in titles)
   band = HEAD + shown * (cell + FOOT)
   size = (lefts[-1] + cell + MARGIN, top + len(taps) * band + MARGIN)
@@ -73,7 +86,7 @@ def attention_figure(images, names, taps, columns, *, shown=4):
   axes = figure.add_axes((0, 0, 1, 1))
   axes.set_axis_off()
   for left, title in zip(lefts, titles, strict=True):
-    _write_title(axes, left + cell / 2, top, title, cell)
+    write_title(axes, left + cell / 2, top, title, cell)
   for i, tap in enumerate(taps):
     y = top + i * band
     axes.plot([MARGIN, size[0] - MARGIN], [y + 0.05] * 2, color='0.7', lw=0.8)
@@ -81,55 +94,13 @@ def attention_figure(images, names, taps, columns, *, shown=4):
     _draw_header(axes, y + HEAD - 0.08, lefts, tap, pairs, cell)
     for k in range(shown):
       at = y + HEAD + k * (cell + FOOT)
-      _draw_image(axes, images[k], lefts[0], at, cell)
-      name = textwrap.shorten(str(names[k]), _letters(cell), placeholder='…')
-      _write_below(axes, lefts[0], at, name, cell)
+      draw_image(axes, images[k], lefts[0], at, cell)
+      name = textwrap.shorten(str(names[k]), letters(cell), placeholder='…')
+      write_below(axes, lefts[0], at, name, cell)
       for (maps, target), left in zip(pairs, lefts[1:], strict=True):
         _draw_map(axes, maps, target, k, left, at, cell)
   axes.set(xlim=(0, size[0]), ylim=(size[1], 0))
   return figure
-
-
-def _cell_size(columns, bands, shown, apart):
-  """The side of a square cell: as large as the page allows, 1.3 inches at
-  most."""
-  wide = (PAGE - 2 * MARGIN - apart) / columns - GAP
-  heads = 2 * MARGIN + 3 * LINE + bands * (HEAD + shown * FOOT)
-  return min(1.3, wide, (PAGE - heads) / max(1, bands * shown))
-
-
-def _fitting(size, cell):
-  """Points of text: `size`, or less where the longest words need it."""
-  return min(size, 13 * cell)
-
-
-def _letters(cell):
-  return max(6, int(cell / (0.0085 * _fitting(8, cell))))
-
-
-def _wrapped(title, cell):
-  most = 3 if cell > NARROW else 5
-  lines = textwrap.wrap(str(title), _letters(cell)) or ['']
-  if len(lines) > most:
-    lines = [*lines[: most - 1], lines[most - 1][: _letters(cell) - 1] + '…']
-  return '\n'.join(lines)
-
-
-def _write(axes, x, y, text, *, size=7, **looks):
-  """Writes with the base line at y, so that neighbours stand in one line."""
-  looks = dict(ha='center', va='baseline', fontsize=size) | looks
-  axes.text(x, y, plain(text), **looks)
-
-
-def _write_title(axes, x, bottom, title, cell):
-  for i, line in enumerate(reversed(title.split('\n'))):
-    y = bottom - 0.04 - i * LINE
-    _write(axes, x, y, line, size=_fitting(8, cell))
-
-
-def _write_below(axes, left, top, text, cell):
-  size = _fitting(7, cell)
-  _write(axes, left + cell / 2, top + cell + 0.13, text, size=size)
 
 
 def _draw_header(axes, y, lefts, tap, pairs, cell):
@@ -144,32 +115,18 @@ def _draw_header(axes, y, lefts, tap, pairs, cell):
   room = min([*means, lefts[-1] + cell]) - lefts[0]
   # A bold letter of 1 point is about 0.0097 inches wide.
   size = min(8.5, (room - GAP) / (0.0097 * len(name)))
-  _write(axes, lefts[0], y, name, size=size, ha='left', weight='bold')
+  write(axes, lefts[0], y, name, size=size, ha='left', weight='bold')
   for left, mean in means.items():
     if np.isfinite(mean):
       text = f'mean cos {mean:.2f}' if cell > NARROW else f'mean {mean:.2f}'
-      _write(axes, left + cell / 2, y, text, size=_fitting(7, cell))
-
-
-def _draw_image(axes, image, left, top, cell):
-  image = np.asarray(image)
-  grey = image.shape[-1] == 1
-  axes.imshow(
-    image[..., 0] if grey else image,
-    cmap='gray' if grey else None,
-    vmin=0,
-    vmax=255,
-    extent=(left, left + cell, top + cell, top),
-    aspect='auto',
-    interpolation='antialiased',
-  )
+      write(axes, left + cell / 2, y, text, size=fitting(7, cell))
 
 
 def _draw_map(axes, maps, target, k, left, top, cell):
   """Map k, smoothly enlarged, on its own scale; its cosine to the target."""
   if maps is None:
     looks = dict(va='center', color='0.5')
-    _write(axes, left + cell / 2, top + cell / 2, 'no map', **looks)
+    write(axes, left + cell / 2, top + cell / 2, 'no map', **looks)
     return
   map_ = unit_norm(maps[k : k + 1])[0]
   look = _gradient(map_) if map_.ndim == 3 else _smooth(map_)
@@ -178,12 +135,12 @@ def _draw_map(axes, maps, target, k, left, top, cell):
   if target is not None:
     value = cosine(maps[k : k + 1], target[k : k + 1])[0]
     text = f'cos {value:.2f}' if np.isfinite(value) else 'all zero'
-    _write_below(axes, left, top, text, cell)
+    write_below(axes, left, top, text, cell)
 
 
 def _smooth(map_):
   """How to show an attention map `[h, w]`, smoothly enlarged."""
-  map_ = _enlarged(map_)
+  map_ = enlarged(map_)
   low, high = map_.min(), map_.max()
   return dict(
     X=map_,
@@ -201,17 +158,3 @@ def _gradient(gradient):
   return dict(
     X=shown, cmap=SIGNED, vmin=-high, vmax=high, interpolation='nearest'
   )
-
-
-def _enlarged(map_, size=128):
-  """Bicubic through the map's own values; never below the least of them.
-
-  Matplotlib's own filters either flatten the peaks of a 4×4 map or cut them
-  off at the end of the colour scale.
-  """
-  from PIL import Image
-
-  size = tuple(max(size, n) for n in map_.shape[::-1])
-  image = Image.fromarray(map_.astype(np.float32))
-  large = np.asarray(image.resize(size, Image.Resampling.BICUBIC))
-  return np.maximum(large, map_.min())

@@ -13,7 +13,7 @@ import json
 import os
 import pathlib
 
-from at_jax.report import files, join, looks, page, pictures, read, table
+from at_jax.report import files, join, looks, masks, page, pictures, read, table
 
 _RAN = ('config', 'arguments', 'command', 'commit', 'versions', 'devices')
 _KNOWN = (*_RAN, 'data', 'data_fingerprint', 'started')
@@ -60,7 +60,10 @@ def write_report(workdirs, out=None, *, baseline=None):
       table.speed(rows),
       measured,
       shown,
-      looks.section(study, rows, table.markdown),
+      [
+        looks.section(study, rows, table.markdown),
+        masks.section(study, rows, table.markdown, out),
+      ],
     ),
   )
   return text

@@ -20,7 +20,7 @@ def page(study, studies, table, speed, measured, shown, looks):
     speed: the Markdown table of what training took.
     measured: what the bold curves were measured on.
     shown: sentences on attention.png; None where there is none.
-    looks: the section on annotated boxes, '' for none.
+    looks: further sections, '' for none.
 
   Returns:
     Markdown.
@@ -41,7 +41,7 @@ def page(study, studies, table, speed, measured, shown, looks):
     'bands reach from the least to the largest.',
     '## Attention',
     _attention_text(shown),
-    *([looks] if looks else []),
+    *filter(None, looks),
     '## Speed',
     speed,
     'Images/s: median over the rows of metrics.jsonl, without compiling and '

@@ -2,7 +2,7 @@
 
 import statistics
 
-from at_jax.report import looks, teachers
+from at_jax.report import looks, masks, teachers
 
 UNKNOWN = 'not yet measured'
 NONE = '–'
@@ -19,7 +19,8 @@ def summarise(study):
     in % at the last epoch), `n`, `median`, `mean`, `sd` (ddof 1; null for
     n < 2), `difference` to the baseline (null without one), `paper`,
     `validation` (mean error at the last epoch, null without held out images),
-    `top5` (median; null of few classes), `looks` (see `looks.medians`),
+    `top5` (median; null of few classes), `looks` (see `looks.medians`), `masks`
+    and `responses` (see `masks.medians`),
     medians over runs `seconds`, `images_per_second` (median over a run),
     `peak_memory_mb` and `parameters`, `planned` (runs), `status`.
   """
@@ -38,6 +39,8 @@ def summarise(study):
       paper=row.paper or None,
       top5=_median_of(row, 'test_top5_error'),
       looks=looks.medians(row),
+      masks=masks.medians(row, 'masks'),
+      responses=masks.medians(row, 'responses'),
       validation=spread(_errors(row, 'validation_error').values())['mean'],
       seconds=_median_of(row, 'seconds'),
       images_per_second=_rate(row),

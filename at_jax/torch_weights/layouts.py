@@ -4,6 +4,7 @@ Sources, for names and shapes:
   ResNets: torchvision, https://github.com/pytorch/vision, models/resnet.py
   CIFAR ResNets: https://github.com/akamaster/pytorch_resnet_cifar10
   WRNs: https://github.com/szagoruyko/attention-transfer
+  DenseNets: torchvision, models/densenet.py
 """
 
 import dataclasses
@@ -16,7 +17,7 @@ import numpy as np
 from at_jax._arrays import unknown
 
 BLOCK = re.compile(r'group(\d+)_block(\d+)')
-HEADS = ('fc', 'linear')  # what last layers are called
+HEADS = ('fc', 'linear', 'classifier')  # what last layers are called
 LEAVES = {
   'kernel': '.weight',
   'scale': '.weight',
@@ -37,6 +38,8 @@ class Layout:
     conv: what follows the name of a convolution.
     orders: {group: order}; channel i of our group's sums is channel order[i] of
       theirs. Empty: channels stand where they stand.
+    old_names: a pattern of names that older files have, and what `re.sub` makes
+      of them.
   """
 
   block: Callable[[int, int], str]
@@ -44,6 +47,7 @@ class Layout:
   first: str = 'conv0'
   conv: str = '.weight'
   orders: dict[int, Any] = dataclasses.field(default_factory=dict)
+  old_names: tuple[str, str] | None = None
 
   def name_of(self, layer, leaf, *, is_conv):
     """('group2_block1/bn0', 'mean') -> 'layer2.0.bn1.running_mean'."""
@@ -116,11 +120,33 @@ _WRN = Layout(
   },
   conv='',
 )
+_DENSENET = Layout(
+  block=lambda group, block: f'features.denseblock{group}.denselayer{block}.',
+  layers={
+    'conv0': 'conv1',
+    'bn0': 'norm1',
+    'conv1': 'conv2',
+    'bn1': 'norm2',
+    'stem/conv0': 'features.conv0',
+    'stem/bn0': 'features.norm0',
+    **{
+      f'transition{i}/{ours}': f'features.transition{i}.{theirs}'
+      for i in (1, 2, 3)
+      for ours, theirs in (('bn0', 'norm'), ('conv0', 'conv'))
+    },
+    'bn': 'features.norm5',
+    'head': 'classifier',
+  },
+  first='stem/conv0',
+  # Modules' names once had dots in them; the published weights still do.
+  old_names=(r'(\.denselayer\d+\.(?:norm|conv))\.([12])\.', r'\1\2.'),
+)
 # By the names of `create_model`.
 LAYOUTS = {
   'wrn': _WRN,
   'cifar_resnet': _CIFAR_RESNET,
   **{f'resnet{depth}': _RESNET for depth in (18, 34, 50, 101, 152)},
+  'densenet121': _DENSENET,
 }
 
 
@@ -151,3 +177,16 @@ def fit_head(layout, state):
   if not found or layout.layers['head'] in found:
     return layout
   return dataclasses.replace(layout, layers=layout.layers | {'head': found[0]})
+
+
+def present_names(layout, state):
+  """The state dict with the present names of tensors that have old ones.
+
+  A name whose present form is taken is left, to be reported.
+  """
+  if not layout.old_names:
+    return state
+  renamed = {name: re.sub(*layout.old_names, name) for name in state}
+  return {
+    name if new in state else new: state[name] for name, new in renamed.items()
+  }

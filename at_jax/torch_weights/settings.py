@@ -5,10 +5,11 @@ import pathlib
 from at_jax.models import create_model
 from at_jax.objectives import Network
 
-# Image size, mean and std on the scale 0 to 255: torchvision's for its ResNets,
-# the attention transfer authors' for networks for CIFAR.
+# Image size, mean and std on the scale 0 to 255: torchvision's for its own
+# networks, the attention transfer authors' for networks for CIFAR.
 IMAGENET = 224, (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 CIFAR = 32, (125.3, 123.0, 113.9), (63.0, 62.1, 66.7)
+OF_IMAGENET = 'resnet', 'densenet'  # what names of models begin with
 
 
 def parse_model(text):
@@ -28,7 +29,8 @@ def parse_model(text):
 
 def make_network(arguments, channels, image_size, mean, std, label):
   """The `Network`, its images checked."""
-  size, *norm = IMAGENET if arguments['name'].startswith('resnet') else CIFAR
+  large = arguments['name'].startswith(OF_IMAGENET)
+  size, *norm = IMAGENET if large else CIFAR
   given = {'mean': mean, 'std': std}
   for i, (flag, text) in enumerate(given.items()):
     if text:

@@ -25,9 +25,17 @@ def make_network(config, dataset):
         f'config.data.{field} has {len(config.data[field])} values, the images '
         f'of {dataset.name} have {shape[-1]} channels.'
       )
+  mean = tuple(config.data.mean)
+  if config.data.per_pixel_mean:
+    if not dataset.in_memory:
+      raise ValueError(
+        'config.data.per_pixel_mean is for sets in memory; the images of '
+        f'{dataset.name} are streamed: set config.data.mean.'
+      )
+    mean = dataset.mean_image
   network = Network(
     model,
-    tuple(config.data.mean),
+    mean,
     tuple(config.data.std),
     tuple(shape),
     config.label,
@@ -36,6 +44,8 @@ def make_network(config, dataset):
   parameters = network.variable_shapes['params']
   check_patterns('config.freeze', config.freeze, parameters)
   check_patterns('config.optimizer.rates', config.optimizer.rates, parameters)
+  undecayed = config.optimizer.undecayed
+  check_patterns('config.optimizer.undecayed', undecayed, parameters)
   return network
 
 

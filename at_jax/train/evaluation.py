@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from at_jax.data.augment import normalise
+from at_jax.gates import gate_statistics
 from at_jax.localisation import area_in_boxes, energy_in_boxes, pointing_game
 from at_jax.losses import cross_entropy
 from at_jax.train.feed import batches_of
-from at_jax.train.looks import attention_maps
+from at_jax.train.looks import attention_maps, parts_of, responses
 from at_jax.train.mesh import replicated, split
 
 FEW = 10  # classes: five guesses of so many say little
@@ -32,6 +33,8 @@ class Evaluation:
     areas: the boxes' share of the image, `[N]`.
     energies: {endpoint: share of its attention map in the boxes, `[N]`}.
     hits: {endpoint: whether its map's maximum is in a box, `[N]`}.
+    responses: {group: mean absolute value of what it returns, `[N]`}.
+    gates: {place: {statistic: `[N]`}} of soft masks, see `gate_statistics`.
   """
 
   losses: np.ndarray
@@ -43,6 +46,8 @@ class Evaluation:
   areas: np.ndarray | None = None
   energies: dict = dataclasses.field(default_factory=dict)
   hits: dict = dataclasses.field(default_factory=dict)
+  responses: dict = dataclasses.field(default_factory=dict)
+  gates: dict = dataclasses.field(default_factory=dict)
 
   @property
   def error(self):
@@ -99,6 +104,12 @@ class Evaluation:
       'pointing': {name: percent(x) for name, x in self.hits.items()},
     }
 
+  def looks(self):
+    """Means over all images: 'responses', and 'masks' where there are some."""
+    found = {'responses': self.responses, 'masks': self.gates}
+    found = jax.tree.map(lambda x: float(np.mean(x, dtype=np.float64)), found)
+    return {name: value for name, value in found.items() if value}
+
 
 class Evaluator:
   """Evaluates one network on one split."""
@@ -128,6 +139,11 @@ class Evaluator:
         'labels': batch['label'],
         'ranks': _ranks(logits, batch['label']),
         'mask': batch['mask'],
+        'responses': responses(endpoints),
+        'gates': {
+          place: gate_statistics(gate)
+          for place, gate in parts_of('mask', endpoints).items()
+        },
       }
       if 'boxes' in batch:
         found |= _looks(endpoints, batch['boxes'], images.shape[1:3])

@@ -67,6 +67,7 @@ def finish(program, state, folder, about, evaluated):
     **measured,
     'test_class_errors': dict(zip(dataset.class_names, errors, strict=True)),
     'localisation': evaluation.localisation(),
+    **evaluation.looks(),
     'parameters': sum(x.size for x in jax.tree.leaves(variables['params'])),
     'peak_memory_mb': peak_memory_mb(),
     'commit': git_commit(),

@@ -3,8 +3,10 @@
 import functools
 
 import jax
+import jax.numpy as jnp
 
 from at_jax.maps import attention_map
+from at_jax.models.ran_modules import activated
 from at_jax.objectives.gradients import IMAGES, differentiate
 
 
@@ -12,6 +14,24 @@ def attention_maps(endpoints):
   """{name: attention map [B, h, w]} of the endpoints of groups."""
   return {
     name: attention_map(end)
+    for name, end in endpoints.items()
+    if end.ndim == 4 and '/' not in name
+  }
+
+
+def parts_of(part, endpoints):
+  """{place: array} of the endpoints `<part>/<place>`; `mask` of RANs."""
+  return {
+    name.removeprefix(f'{part}/'): end
+    for name, end in endpoints.items()
+    if name.startswith(f'{part}/')
+  }
+
+
+def responses(endpoints):
+  """{group: mean absolute value of what it returns, [B]}."""
+  return {
+    name: jnp.mean(jnp.abs(end), axis=(1, 2, 3), dtype=jnp.float32)
     for name, end in endpoints.items()
     if end.ndim == 4 and '/' not in name
   }
@@ -27,6 +47,33 @@ def group_maps(network):
     return attention_maps(ends)
 
   return maps
+
+
+@functools.cache
+def mask_views(network):
+  """(variables, images) -> (logits, {place: arrays around its mask}).
+
+  The arrays, `[B, h, w, C]`: `trunk` T, `mask` M, `product` M T, `fused` H and
+  `active`, H as the next unit sees it, after batch norm and ReLU. A network
+  without masks has an empty dict.
+  """
+
+  @jax.jit
+  def views(variables, images):
+    logits, ends = network.apply(variables, images)
+    found = {}
+    for place, mask in parts_of('mask', ends).items():
+      trunk, fused = (ends[f'{part}/{place}'] for part in ('trunk', 'fused'))
+      found[place] = dict(
+        trunk=trunk,
+        mask=mask,
+        product=mask * trunk,
+        fused=fused,
+        active=activated(variables, place, fused, network.model.unit),
+      )
+    return logits, jax.tree.map(lambda x: x.astype(jnp.float32), found)
+
+  return views
 
 
 @functools.cache

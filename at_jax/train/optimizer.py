@@ -23,8 +23,8 @@ def learning_rate(settings, *, steps_per_epoch, epochs):
 
   `steps`: lr * factor^(drops begun). A drop at epoch e takes effect at the
   start of epoch e counted from 1, so drops (60, 120, 160) give lr in epochs 1
-  to 59. `cosine`: half a cosine to zero. `warmup` epochs of a straight line
-  from zero come first.
+  to 59; at 60.5 halfway through epoch 60. `cosine`: half a cosine to zero.
+  `warmup` epochs of a straight line from zero come first.
   """
   schedule = settings['schedule']
   if schedule not in SCHEDULES:
@@ -52,7 +52,7 @@ def make_optimizer(settings, *, steps_per_epoch, epochs, freeze=()):
 
   Args:
     settings: `config.optimizer`: name, lr, momentum, nesterov, weight_decay,
-      schedule, drops, factor, warmup, reset_momentum, rates.
+      schedule, drops, factor, warmup, reset_momentum, rates, undecayed.
     steps_per_epoch: int.
     epochs: int.
     freeze: paths of the student's parameters that stay what they are, weight
@@ -72,7 +72,9 @@ def make_optimizer(settings, *, steps_per_epoch, epochs, freeze=()):
     starts = _drop_steps(settings['drops'], steps_per_epoch)
     momentum = reset_at(momentum, starts)
   optimizer = optax.chain(
-    optax.add_decayed_weights(settings['weight_decay']),
+    optax.add_decayed_weights(
+      settings['weight_decay'], _decayed(settings['undecayed'])
+    ),
     momentum,
     optax.scale_by_learning_rate(schedule),
     *([scale_by_path(rates)] if rates else []),
@@ -83,6 +85,16 @@ def make_optimizer(settings, *, steps_per_epoch, epochs, freeze=()):
       lambda params: covered([_in_student(path) for path in freeze], params),
     )
   return optimizer, schedule
+
+
+def _decayed(patterns):
+  """params -> True where weight decay applies; None for everywhere."""
+  if not patterns:
+    return None
+  patterns = [_in_student(pattern) for pattern in patterns]
+  return lambda params: jax.tree.map(
+    lambda held: not held, covered(patterns, params)
+  )
 
 
 def _in_student(path):
@@ -127,4 +139,4 @@ def reset_at(transformation, steps):
 
 
 def _drop_steps(drops, steps_per_epoch):
-  return [(epoch - 1) * steps_per_epoch for epoch in drops]
+  return [round((epoch - 1) * steps_per_epoch) for epoch in drops]

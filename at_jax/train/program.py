@@ -77,6 +77,7 @@ class Program:
         steps_per_epoch=self.steps_per_epoch,
       ),
       data=config.data.to_dict(),
+      normalisation=(self.network.mean, self.network.std),
       mesh=mesh,
       bn=config.bn,
       freeze=tuple(config.freeze),

@@ -1,8 +1,12 @@
-"""Where the networks look, kept beside a run: `attention.npz`.
+"""Where the networks look, kept beside a run: `attention.npz`, `masks.npz`.
 
 Arrays: `images` uint8 [n, H, W, C], `labels` [n], `class_names`, and attention
 maps [n, h, w] under `teacher/<endpoint>`, `before/...`, `after/...` training;
-in studies of gradients `.../input gradient` [n, H, W, C], too.
+in studies of gradients `.../input gradient` [n, H, W, C], too. Of networks with
+soft masks, after training, the same images with maps [n, h, w] of each module:
+`mean/<part>/<place>` over channels and `channel<c>/<part>/<place>` of the
+channel whose mask differs most from place to place; parts are those of
+`looks.mask_views`.
 """
 
 import pathlib
@@ -11,7 +15,8 @@ import jax
 import numpy as np
 
 from at_jax.data.augment import normalise
-from at_jax.train.looks import gradient_map, group_maps
+from at_jax.gates import strongest_channels
+from at_jax.train.looks import gradient_map, group_maps, mask_views
 from at_jax.train.mesh import is_first_host
 
 COUNT = 4
@@ -45,11 +50,36 @@ def save_snapshot(folder, when, program, variables):
       variables_of_teacher = program.teacher_variables
       arrays |= _seen('teacher', program, teacher, variables_of_teacher, arrays)
   arrays |= _seen(when, program, program.network, variables, arrays)
+  _write(path, arrays)
+  if when == 'after':
+    masks = _masks(program, variables, arrays['images'])
+    if masks:
+      about = {name: arrays[name] for name in ('images', 'labels')}
+      about['class_names'] = arrays['class_names']
+      _write(path.with_name('masks.npz'), about | masks)
+
+
+def _write(path, arrays):
+  """Writes an `.npz` whole or not at all."""
   if is_first_host():
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name('attention.part.npz')
+    part = path.with_name(f'{path.stem}.part.npz')
     np.savez_compressed(part, **arrays)
     part.replace(path)
+
+
+def _masks(program, variables, images):
+  """What `masks.npz` holds besides images and labels."""
+  variables, own = jax.device_get(variables), program.network
+  images = normalise(images, own.mean, own.std)
+  found = {}
+  _, views = jax.device_get(mask_views(own)(variables, images))
+  for place, parts in views.items():
+    strongest = int(strongest_channels(parts['mask'], 1)[0])
+    for part, array in parts.items():
+      found[f'mean/{part}/{place}'] = array.mean(axis=-1)
+      found[f'channel{strongest}/{part}/{place}'] = array[..., strongest]
+  return found
 
 
 def one_per_class(labels, count):

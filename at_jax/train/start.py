@@ -62,9 +62,13 @@ def find_start(folders, network):
       raise ValueError(_misfit(others, given, shapes, path, folder, network))
     for head in sorted(heads):
       given = {k: v for k, v in given.items() if k[:-1] != head}
+      here = any(name[:-1] == head for name in shapes)
       notes.append(
         f'start: {"/".join(head[1:])} begins anew, it has another size in '
         f'{folder}'
+        if here
+        else f'start: the head in {folder} is left out, {"/".join(head[1:])} '
+        'is none of this network'
       )
     notes += _other_images(weights.network, network, folder)
     variables |= given
@@ -124,6 +128,13 @@ def _other_images(theirs, own, folder):
   if (theirs.mean, theirs.std) == (own.mean, own.std):
     return []
   return [
-    f'start: {folder} was trained on images of mean {theirs.mean} and std '
-    f'{theirs.std}, this run uses {own.mean} and {own.std}'
+    f'start: {folder} was trained on images of {_scale(theirs)}, this run uses '
+    f'{_scale(own)}'
   ]
+
+
+def _scale(network):
+  """Mean and std in words."""
+  per_pixel = isinstance(network.mean[0], tuple)
+  mean = "each pixel's own mean" if per_pixel else f'mean {network.mean}'
+  return f'{mean} and std {network.std}'

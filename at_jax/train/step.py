@@ -26,6 +26,7 @@ def make_step(
   *,
   take,
   data,
+  normalisation,
   mesh,
   bn,
   freeze=(),
@@ -37,7 +38,8 @@ def make_step(
     optimizer: optax transformation.
     schedule: step -> learning rate, for the metrics.
     take: (step, *data) -> a batch of uint8 images; see `at_jax.train.feed`.
-    data: `config.data`: pad, pad_mode, flip, mean, std.
+    data: `config.data`: pad, pad_mode, flip, colour.
+    normalisation: (mean, std), see `augment.normalise`.
     mesh: see `at_jax.train.mesh`.
     bn: 'global' normalises over the whole batch, 'per_device' over each
       device's share, as data-parallel PyTorch does; with 'frozen' the student's
@@ -63,8 +65,9 @@ def make_step(
       pad=data['pad'],
       pad_mode=data['pad_mode'],
       flip=data['flip'],
+      colour=data['colour'],
     )
-    batch = batch | {'image': normalise(images, data['mean'], data['std'])}
+    batch = batch | {'image': normalise(images, *normalisation)}
     (_, (batch_stats, metrics)), grads = differentiate(
       state.params,
       state.batch_stats,

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
+from at_jax.data.dataset import nested
 from at_jax.models import create_model
 from at_jax.objectives.network import Network
 from at_jax.train.checkpoint import (
@@ -29,7 +30,7 @@ FIELDS = (
   'label',
   'input_shape',
   'class_names',
-  'normalisation_shape',
+  'normalisation_shapes',
   'digest',
 )
 
@@ -75,7 +76,10 @@ def save_weights(folder, *, network, model, variables, class_names):
         'label': network.label,
         'input_shape': list(network.input_shape),
         'class_names': list(class_names),
-        'normalisation_shape': list(arrays['normalisation']['mean'].shape),
+        'normalisation_shapes': {
+          name: list(value.shape)
+          for name, value in arrays['normalisation'].items()
+        },
         'digest': tree_digest(arrays),
       },
     )
@@ -115,8 +119,9 @@ def load_weights(folder, *, dtype='float32'):
   template = jax.tree.map(
     lambda x: np.zeros(x.shape, x.dtype), network.variable_shapes
   )
-  norm = np.zeros(about['normalisation_shape'])
-  template = _arrays(template, norm, norm)
+  shapes = about['normalisation_shapes']
+  norm = (np.zeros(shapes[name]) for name in ('mean', 'std'))
+  template = _arrays(template, *norm)
   try:
     with ocp.StandardCheckpointer() as checkpointer:
       arrays = checkpointer.restore(folder / 'arrays', template)
@@ -132,7 +137,8 @@ def load_weights(folder, *, dtype='float32'):
       f'The weights in {folder} are damaged: their digest is not the one in '
       'model.json. Train them again, or copy the folder again.'
     )
-  norm = {k: tuple(v.tolist()) for k, v in arrays.pop('normalisation').items()}
+  norm = arrays.pop('normalisation').items()
+  norm = {name: nested(value.tolist()) for name, value in norm}
   network = dataclasses.replace(network, **norm)
   return Weights(network, arrays, tuple(about['class_names']), about['digest'])
 

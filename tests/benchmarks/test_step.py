@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from benchmarks import step, variants, workload
-from benchmarks.table import costs, summarise, table
+from benchmarks.table import costs, shown, summarise, table
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -50,7 +50,7 @@ def test_the_command_measures_our_step(tiny):
   assert whole['flags']['steps'] == ['ce']
   assert set(whole['at_jax']) >= {'name', 'versions', 'commit', 'platform'}
   assert f'round 1 of 1, ce, {one["name"]}: ' in printed
-  speed = f'{one["images_per_second"]:,.0f}'
+  speed = shown(one['images_per_second'])
   row = printed.splitlines()[-1]
   assert row.startswith(f'| ce | {one["name"]} | {speed} ({speed}–{speed}, 1)')
 
@@ -94,6 +94,11 @@ def test_table():
     '| ce | ours | 7 (7–7, 1) |  |  | 1 |',
     '| ce | plain | failed |  |  |  |',
   ]
+
+
+def test_slow_steps_keep_their_digits():
+  speeds = 0.8437, 9.876, 12.3, 1234.5
+  assert [shown(speed) for speed in speeds] == ['0.844', '9.88', '12', '1,234']
 
 
 def test_rows_are_plain_json():

@@ -18,6 +18,8 @@ ARGUMENTS = {
   'ran_cifar_wide': dict(modules=1, t=1),
   'ran56': dict(t=1, mask='local'),
   'ran_next56': dict(t=1, mask='local'),
+  'a3net': dict(blocks=(1, 2), taps=(1, 2), width=8),
+  'attention_cnn': dict(k=8),
 }
 SIZES = {}
 

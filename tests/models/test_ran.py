@@ -263,3 +263,16 @@ def test_modules_belong_to_the_names_on_imagenet():
   assert create_model('ran92').modules == (1, 2, 3)
   with pytest.raises(ValueError, match="Unknown argument .*'modules'.*gate"):
     create_model('ran56', modules=2)
+
+
+def test_without_masks_the_trunk_is_left():
+  (_, ends), variables, _ = traced('ran_cifar', (32, 32), mask='none')
+  masks = [name for name in variables['params'] if 'mask' in name]
+  assert masks == [] and not any('mask' in name for name in ends)
+  # What the masks of Attention-56 have, 2rd + d - 1 units and a head each.
+  units = {64: (4_544, 8), 128: (17_792, 5), 256: (70_400, 2)}
+  saved = sum(
+    count_ * size + 2 * c * c + 4 * c for c, (size, count_) in units.items()
+  )
+  assert count(variables['params']) == 1_030_362 - saved
+  assert ends['fused/group1/module1'].shape == ends['group1/module1'].shape

@@ -365,3 +365,39 @@ def test_unknown_structure_of_a_mask():
   mask = Mask('preact', 'encoder', 1, 1, 'mixed', jnp.float32)
   with pytest.raises(ValueError, match="mask structure.*'encoder_decoder'"):
     mask.init(jax.random.key(0), jnp.zeros((1, 2, 2, 4)), train=False)
+
+
+@pytest.mark.parametrize('residual', [True, False])
+def test_without_a_mask_h_is_the_trunk(residual):
+  module = AttentionModule(
+    1, 1, residual, 'preact', 'none', 1, 1, 'mixed', jnp.float64
+  )
+  variables = variables_of(module, 8)
+  x = np.random.default_rng(0).standard_normal((2, 8, 8, 8))
+  with jax.enable_x64(True):
+    got, parts = module.apply(variables, x, train=False)
+  layers = layers_of(variables, False, False)
+  trunk = chain(layers, chain(layers, x, 1, 'before'), 1, 'trunk')
+  close = dict(rtol=1e-9, atol=1e-9)
+  np.testing.assert_allclose(parts['fused'], trunk, **close)
+  np.testing.assert_allclose(got, chain(layers, trunk, 1, 'after'), **close)
+  assert 'mask' not in parts
+
+
+def test_activated_is_what_the_unit_after_a_module_begins_with():
+  model = RANCifar(modules=1, t=1, width=8)
+  shapes = jax.eval_shape(
+    lambda key: model.init(key, jnp.zeros((1, 8, 8, 3)), train=False),
+    jax.random.key(0),
+  )
+  rng = np.random.default_rng(2)
+  variables = jax.tree.map(
+    lambda x: rng.uniform(0.5, 1.5, x.shape).astype(np.float32), shapes
+  )
+  fused = rng.standard_normal((2, 8, 8, 8)).astype(np.float32)
+  got = ran_modules.activated(variables, 'group1/module1', fused, 'preact')
+  layers = layers_of(variables, False, False)
+  want = relu(layers.norm(fused, 'group1_module1', 'after_unit1', 'bn0'))
+  np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+  got = ran_modules.activated(variables, 'group1/module1', fused, 'next')
+  np.testing.assert_array_equal(got, relu(fused))

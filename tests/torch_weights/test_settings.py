@@ -31,6 +31,8 @@ def test_images_have_the_defaults_of_the_family():
   # Their 0.485, 0.456, 0.406 and 0.229, 0.224, 0.225.
   np.testing.assert_allclose(np.divide(got.mean, 255), [0.485, 0.456, 0.406])
   np.testing.assert_allclose(np.divide(got.std, 255), [0.229, 0.224, 0.225])
+  theirs = network('densenet121')
+  assert theirs.input_shape == (224, 224, 3) and theirs.mean == got.mean
   got = network('wrn')
   assert got.input_shape == (32, 32, 3) and got.mean == (125.3, 123.0, 113.9)
   got = network('wrn', 28, '33.3', '78.6', channels=1)

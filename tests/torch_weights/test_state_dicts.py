@@ -7,7 +7,11 @@ from numpy_networks import Layers, apply64, random_images, shapes_of
 from small_networks import assert_trees_equal
 
 from at_jax.models import create_model
-from at_jax.torch_weights.layouts import find_layout, fit_head
+from at_jax.torch_weights.layouts import (
+  find_layout,
+  fit_head,
+  present_names,
+)
 from at_jax.torch_weights.settings import parse_model
 from at_jax.torch_weights.state_dicts import (
   find_sizes,
@@ -20,6 +24,7 @@ from at_jax.torch_weights.state_dicts import (
 MODELS = (
   'resnet18',
   'resnet50',
+  'densenet121:growth=2,width=4',
   'cifar_resnet:depth=14',
   'wrn:depth=16,width=2',
 )
@@ -27,8 +32,9 @@ MODELS = (
 
 def slots_of(text, **kwargs):
   name, arguments = parse_model(text)
-  shapes = shapes_of(create_model(name, num_classes=7, **arguments))
-  return find_slots(find_layout(name, **kwargs), shapes)
+  model = create_model(name, num_classes=7, **arguments)
+  size = 32 if name == 'densenet121' else 8
+  return find_slots(find_layout(name, **kwargs), shapes_of(model, size))
 
 
 def random_state(slots, seed=0):
@@ -77,6 +83,45 @@ def test_names_are_torchvisions(text, count):
   assert ('layer3.1.bn3.bias' in shapes) == deep
   if deep:
     assert shapes['layer2.0.conv3.weight'] == (512, 128, 1, 1)
+
+
+def test_names_are_torchvisions_densenet():
+  shapes = {slot.name: slot.shape for slot in slots_of('densenet121')}
+  assert len(shapes) == 727 - 121  # theirs, without the counters
+  features = {
+    'conv0.weight': (64, 3, 7, 7),
+    'norm0.running_mean': (64,),
+    'denseblock1.denselayer1.norm1.weight': (64,),
+    'denseblock1.denselayer1.conv1.weight': (128, 64, 1, 1),
+    'denseblock1.denselayer6.norm2.bias': (128,),
+    'denseblock4.denselayer16.norm1.running_var': (992,),
+    'denseblock4.denselayer16.conv2.weight': (32, 128, 3, 3),
+    'transition1.norm.weight': (256,),
+    'transition1.conv.weight': (128, 256, 1, 1),
+    'transition3.norm.running_var': (1024,),
+    'norm5.bias': (1024,),
+  }
+  for name, shape in features.items():
+    assert shapes[f'features.{name}'] == shape
+  assert shapes['classifier.weight'] == (7, 1024)
+  assert shapes['classifier.bias'] == (7,)
+
+
+def test_old_names_become_present_ones():
+  layout = find_layout('densenet121')
+  layer = 'features.denseblock3.denselayer21'
+  for old, new in (
+    (f'{layer}.norm.1.running_var', f'{layer}.norm1.running_var'),
+    (f'{layer}.conv.2.weight', f'{layer}.conv2.weight'),
+    (f'{layer}.norm2.bias', f'{layer}.norm2.bias'),
+    ('features.transition1.norm.weight', 'features.transition1.norm.weight'),
+    ('features.norm.1.weight', 'features.norm.1.weight'),
+  ):
+    assert present_names(layout, {old: 5}) == {new: 5}
+    assert present_names(find_layout('resnet18'), {old: 5}) == {old: 5}
+  # Both are there: none is lost, the old one is reported as unexpected.
+  both = {f'{layer}.norm.1.bias': 1, f'{layer}.norm1.bias': 2}
+  assert present_names(layout, both) == both
 
 
 def test_names_are_akamasters():
@@ -248,6 +293,12 @@ def test_last_layer_and_sizes_are_read():
   layout = fit_head(layout, {'linear.weight': 0})
   assert layout.layers['head'] == 'linear'
   assert find_sizes(layout, {}) == (3, 1)
+  state = {
+    'features.conv0.weight': zeros((64, 2, 7, 7)),
+    'classifier.weight': zeros((14, 1024)),
+  }
+  assert find_sizes(find_layout('densenet121'), state) == (2, 14)
+  assert fit_head(layout, state).layers['head'] == 'classifier'
 
 
 def names(state, prefix=''):

@@ -33,7 +33,7 @@ TAKE = taker(
   batch_size=BATCH,
   steps_per_epoch=STEPS,
 )
-DATA = dict(pad=2, pad_mode='reflect', flip=True, mean=MEAN, std=STD)
+DATA = dict(pad=2, pad_mode='reflect', flip=True, colour=0.0)
 
 
 def terms(taps):
@@ -94,6 +94,7 @@ class Setup:
       schedule,
       take=TAKE,
       data=data,
+      normalisation=(MEAN, STD),
       mesh=self.mesh,
       bn=bn,
       freeze=freeze,
@@ -217,6 +218,7 @@ def recorder(devices=1, data=DATA):
       lambda step: 0.0 * step,
       take=TAKE,
       data=data,
+      normalisation=(MEAN, STD),
       mesh=mesh,
       bn='global',
     ),

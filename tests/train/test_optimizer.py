@@ -197,3 +197,31 @@ def test_cosine_shorter_than_its_warmup_is_an_error():
     make_optimizer(
       settings(schedule='cosine', warmup=4.0), steps_per_epoch=STEPS, epochs=4
     )
+
+
+def test_drops_may_fall_within_an_epoch():
+  """64,000 of 160,000 iterations, at 781 an epoch."""
+  lr = rates(781, 205, drops=(1 + 64_000 / 781, 1 + 96_000 / 781), factor=0.1)
+  np.testing.assert_allclose(
+    lr[[63_999, 64_000, 95_999, 96_000]], [0.1, 0.01, 0.01, 0.001], rtol=1e-6
+  )
+
+
+def test_undecayed_parameters_are_those_of_the_paths():
+  params = {
+    'student': {
+      'conv': {'kernel': jnp.ones(2)},
+      'block': {'bn0': {'scale': jnp.ones(2)}},
+    },
+    'objective': {'kernel': jnp.ones(2)},
+  }
+  zeros = jax.tree.map(jnp.zeros_like, params)
+  optimizer, _ = make_optimizer(
+    settings(weight_decay=0.5, lr=1.0, undecayed=('*/bn*',)),
+    steps_per_epoch=STEPS,
+    epochs=10,
+  )
+  updates, _ = optimizer.update(zeros, optimizer.init(params), params)
+  np.testing.assert_array_equal(updates['student']['conv']['kernel'], -0.5)
+  np.testing.assert_array_equal(updates['objective']['kernel'], -0.5)
+  np.testing.assert_array_equal(updates['student']['block']['bn0']['scale'], 0)

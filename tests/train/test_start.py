@@ -109,7 +109,7 @@ def test_other_normalisation_is_said(weights):
   start = find_start({'': folder}, network(mean=(0.0,), std=(255.0,)))
   (note,) = start.notes
   assert 'was trained on images of mean (120.0, 130.0, 110.0)' in note
-  assert 'this run uses (0.0,) and (255.0,)' in note
+  assert 'this run uses mean (0.0,) and std (255.0,)' in note
 
 
 def test_weights_that_do_not_fit(weights):

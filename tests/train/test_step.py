@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from small_networks import (
+  MEAN,
+  STD,
   assert_trees_close,
   assert_trees_equal,
   random_split,
@@ -145,7 +147,7 @@ def test_batches_are_the_rows_of_the_order():
     begin = step % STEPS * BATCH
     rows = order[begin : begin + BATCH]
     np.testing.assert_array_equal(batch['label'], raw['label'][rows])
-    want = (raw['image'][rows] - np.array(DATA['mean'])) / DATA['std']
+    want = (raw['image'][rows] - np.array(MEAN)) / STD
     np.testing.assert_allclose(batch['image'], want, rtol=1e-5, atol=1e-6)
     assert batch['step'] == step
   # Two epochs of two steps: the last 8 of each order were left out.
@@ -218,6 +220,7 @@ def test_unknown_batch_norm_names_the_nearest_and_all():
       setup.optimizer,
       None,
       data=DATA,
+      normalisation=((0.0,), (1.0,)),
       take=TAKE,
       mesh=setup.mesh,
       bn='per-device',

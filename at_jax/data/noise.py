@@ -1,0 +1,45 @@
+"""Wrong labels on purpose, to see what a network makes of them."""
+
+import dataclasses
+
+import numpy as np
+
+from at_jax.data.dataset import Dataset, Split
+
+
+def with_noisy_labels(dataset: Dataset, level: float, seed: int):
+  """Replaces training labels by other ones, once and for all runs.
+
+  Each label stays with probability 1 - `level` and becomes each of the other
+  classes with level / (classes - 1), as in equation 7 of Wang et al., Residual
+  Attention Network for Image Classification, CVPR 2017. Validation and test
+  labels stay clean. The draws come from `np.random.RandomState(seed)`, whose
+  stream NumPy has frozen for good, and not from a run's seed.
+
+  Args:
+    dataset: in memory, already cut.
+    level: the "noise level", from 0 to 1.
+    seed: of the draws.
+
+  Returns:
+    The dataset with another `train`; its `source` says level, seed and count.
+
+  Raises:
+    ValueError: there is one class only.
+  """
+  train, classes = dataset.train, len(dataset.class_names)
+  if classes < 2:
+    raise ValueError(
+      f'data.label_noise wants two classes or more, {dataset.name!r} has '
+      f'{classes}.'
+    )
+  draws = np.random.RandomState(seed)
+  wrong = draws.random_sample(len(train)) < level
+  steps = draws.randint(1, classes, len(train))  # never back to the label
+  labels = np.where(wrong, (train.labels + steps) % classes, train.labels)
+  source = (
+    f'{dataset.source}; {wrong.sum():,} of {len(train):,} training labels '
+    f'wrong on purpose (level {level:g}, seed {seed})'
+  )
+  noisy = Split(train.images, labels.astype(np.int32))
+  return dataclasses.replace(dataset, train=noisy, source=source)

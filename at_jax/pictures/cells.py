@@ -1,0 +1,85 @@
+"""Cells of a page of pictures: their size, the text around them, images."""
+
+import textwrap
+
+import numpy as np
+
+from at_jax.pictures import plain
+
+# Inches. A page of 14.4 stays under 1,600 pixels at 110 pixels an inch.
+PAGE, MARGIN, GAP, FOOT, HEAD, LINE = 14.4, 0.15, 0.07, 0.22, 0.36, 0.15
+APART = 0.12  # more between the rows of one teacher and those of the next
+NARROW = 0.76  # cells below have no room for "mean cos 0.99" in 7 points
+COLOUR_MAP = 'viridis'  # perceptually uniform
+SIGNED = 'RdBu_r'  # red is above 0, blue below, white is 0
+
+
+def cell_size(columns, bands, shown, apart):
+  """The side of a square cell: as large as the page allows, 1.3 inches at
+  most."""
+  wide = (PAGE - 2 * MARGIN - apart) / columns - GAP
+  heads = 2 * MARGIN + 3 * LINE + bands * (HEAD + shown * FOOT)
+  return min(1.3, wide, (PAGE - heads) / max(1, bands * shown))
+
+
+def fitting(size, cell):
+  """Points of text: `size`, or less where the longest words need it."""
+  return min(size, 13 * cell)
+
+
+def letters(cell):
+  return max(6, int(cell / (0.0085 * fitting(8, cell))))
+
+
+def wrapped(title, cell):
+  most = 3 if cell > NARROW else 5
+  lines = textwrap.wrap(str(title), letters(cell)) or ['']
+  if len(lines) > most:
+    lines = [*lines[: most - 1], lines[most - 1][: letters(cell) - 1] + '…']
+  return '\n'.join(lines)
+
+
+def write(axes, x, y, text, *, size=7, **looks):
+  """Writes with the base line at y, so that neighbours stand in one line."""
+  looks = dict(ha='center', va='baseline', fontsize=size) | looks
+  axes.text(x, y, plain(text), **looks)
+
+
+def write_title(axes, x, bottom, title, cell):
+  for i, line in enumerate(reversed(title.split('\n'))):
+    y = bottom - 0.04 - i * LINE
+    write(axes, x, y, line, size=fitting(8, cell))
+
+
+def write_below(axes, left, top, text, cell):
+  size = fitting(7, cell)
+  write(axes, left + cell / 2, top + cell + 0.13, text, size=size)
+
+
+def draw_image(axes, image, left, top, cell, tall=None):
+  """An image of `cell` inches' width, and as tall unless said otherwise."""
+  image = np.asarray(image)
+  grey = image.shape[-1] == 1
+  axes.imshow(
+    image[..., 0] if grey else image,
+    cmap='gray' if grey else None,
+    vmin=0,
+    vmax=255,
+    extent=(left, left + cell, top + (tall or cell), top),
+    aspect='auto',
+    interpolation='antialiased',
+  )
+
+
+def enlarged(map_, size=128):
+  """Bicubic through the map's own values; never below the least of them.
+
+  Matplotlib's own filters either flatten the peaks of a 4×4 map or cut them
+  off at the end of the colour scale.
+  """
+  from PIL import Image
+
+  size = tuple(max(size, n) for n in map_.shape[::-1])
+  image = Image.fromarray(map_.astype(np.float32))
+  large = np.asarray(image.resize(size, Image.Resampling.BICUBIC))
+  return np.maximum(large, map_.min())

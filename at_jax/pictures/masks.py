@@ -1,0 +1,175 @@
+"""Soft masks: the features before, the mask on its image, those after."""
+
+import dataclasses
+
+import numpy as np
+
+from at_jax._arrays import unknown
+from at_jax.pictures import save_png
+from at_jax.pictures.cells import (
+  COLOUR_MAP,
+  FOOT,
+  GAP,
+  HEAD,
+  LINE,
+  MARGIN,
+  SIGNED,
+  cell_size,
+  draw_image,
+  enlarged,
+  wrapped,
+  write,
+  write_below,
+  write_title,
+)
+
+# Panel: (its title, the array of a band that it shows).
+PANELS = {
+  'trunk': ('T, before', 'trunk'),
+  'mask': ('mask M', 'mask'),
+  'dark': ('image × M', 'mask'),
+  'over': ('M over image', 'mask'),
+  'product': ('M T', 'product'),
+  'fused': ('H, after', 'fused'),
+  'active': ('H after batch norm, ReLU', 'active'),
+}
+SCALES = ('own', 'shared')
+LARGE = 256  # pixels of the shorter side of a darkened image, at least
+
+
+@dataclasses.dataclass(frozen=True)
+class Band:
+  """One module seen one way.
+
+  Attributes:
+    title: stands over it.
+    maps: {'trunk', 'mask', 'product', 'fused', 'active': `[n, h, w]`}; what is
+      missing is not drawn.
+  """
+
+  title: str
+  maps: dict
+
+
+def draw_masks(path, images, names, bands, *, scale='own'):
+  """Draws every image in every band: T, M, the image under M, M T, H.
+
+  In `image × M` the image is as dark as the mask is low, from the least to the
+  largest value of the scale; numbers under a panel are those two. A mask that
+  has values below 0 is blue there and red above.
+
+  Args:
+    path: the PNG to write.
+    images: uint8 `[n, H, W, C]`, C 1 or 3.
+    names: n strings, written under the images.
+    bands: a list of `Band`, top to bottom.
+    scale: `own`, every panel its own; `shared`, the images of a band one.
+
+  Returns:
+    The path.
+
+  Raises:
+    ValueError: an unknown scale.
+  """
+  return save_png(masks_figure(images, names, bands, scale=scale), path)
+
+
+def masks_figure(images, names, bands, *, scale='own'):
+  """The figure of `draw_masks`, not yet written."""
+  from matplotlib.figure import Figure
+
+  if scale not in SCALES:
+    raise ValueError(unknown('scale', scale, SCALES))
+  panels = [
+    panel
+    for panel, (_, part) in PANELS.items()
+    if any(part in band.maps for band in bands)
+  ]
+  count, height, width = np.shape(images)[:3]
+  cell = max(0.85, cell_size(1 + len(panels), len(bands), count, 0.0))
+  tall = cell * height / width
+  lefts = MARGIN + (cell + GAP) * np.arange(1 + len(panels))
+  titles = ['image', *(PANELS[panel][0] for panel in panels)]
+  titles = [wrapped(title, cell) for title in titles]
+  top = MARGIN + LINE * max(title.count('\n') + 1 for title in titles)
+  band_height = HEAD + count * (tall + FOOT)
+  size = (lefts[-1] + cell + MARGIN, top + len(bands) * band_height + MARGIN)
+  figure = Figure(figsize=size)
+  axes = figure.add_axes((0, 0, 1, 1))
+  axes.set_axis_off()
+  for left, title in zip(lefts, titles, strict=True):
+    write_title(axes, left + cell / 2, top, title, cell)
+  for i, band in enumerate(bands):
+    y = top + i * band_height
+    axes.plot([MARGIN, size[0] - MARGIN], [y + 0.05] * 2, color='0.7', lw=0.8)
+    looks = dict(size=8.5, ha='left', weight='bold')
+    write(axes, MARGIN, y + HEAD - 0.08, band.title, **looks)
+    for k, image in enumerate(images):
+      at = y + HEAD + k * (tall + FOOT)
+      draw_image(axes, image, MARGIN, at, cell, tall)
+      write_below(axes, MARGIN, at + tall - cell, names[k], cell)
+      for left, panel in zip(lefts[1:], panels, strict=True):
+        maps = band.maps.get(PANELS[panel][1])
+        if maps is not None:
+          place = (left, at, cell, tall)
+          _draw_panel(axes, panel, np.asarray(image), maps, k, scale, place)
+  axes.set(xlim=(0, size[0]), ylim=(size[1], 0))
+  return figure
+
+
+def limits(maps, k, scale):
+  """The least and the largest value of map k's scale."""
+  shown = maps[k] if scale == 'own' else maps
+  return float(np.min(shown)), float(np.max(shown))
+
+
+def _draw_panel(axes, panel, image, maps, k, scale, place):
+  left, top, cell, tall = place
+  extent = (left, left + cell, top + tall, top)
+  looks = dict(extent=extent, aspect='auto')
+  low, high = limits(maps, k, scale)
+  if panel == 'dark':
+    shown = darkened(image, maps[k], low, high)
+    axes.imshow(shown, interpolation='antialiased', **looks)
+  else:
+    heat = dict(cmap=COLOUR_MAP, vmin=low, vmax=high if high > low else low + 1)
+    if low < 0 and PANELS[panel][1] == 'mask':
+      end = max(-low, high)
+      heat = dict(cmap=SIGNED, vmin=-end, vmax=end)
+    if panel == 'over':
+      draw_image(axes, _grey(image), left, top, cell, tall)
+      heat['alpha'] = 0.55
+    large = np.clip(enlarged(maps[k]), low, high)
+    axes.imshow(large, interpolation='bilinear', **heat, **looks)
+  text = f'{low:.2g} … {high:.2g}'.replace('-', '−')
+  write_below(axes, left, top + tall - cell, text, cell)
+
+
+def darkened(image, mask, low, high):
+  """An image times a mask: `low` makes it black, `high` leaves it.
+
+  Args:
+    image: uint8 `[H, W, C]`.
+    mask: `[h, w]`, brought to the image's size.
+    low, high: of the scale; equal ones leave the image.
+
+  Returns:
+    uint8 RGB, at least `LARGE` pixels high and wide.
+  """
+  from PIL import Image
+
+  height, width = image.shape[:2]
+  times = max(1, -(-LARGE // min(height, width)))
+  size = (times * width, times * height)
+  rgb = np.broadcast_to(image, (height, width, 3))
+  # Small images keep their pixels, which a filter would blur.
+  rgb = np.repeat(np.repeat(rgb, times, axis=0), times, axis=1)
+  mask = Image.fromarray(np.asarray(mask, np.float32))
+  mask = np.asarray(mask.resize(size, Image.Resampling.BILINEAR))
+  factor = (mask - low) / (high - low) if high > low else np.ones_like(mask)
+  return np.uint8(np.rint(rgb * np.clip(factor, 0, 1)[..., None]))
+
+
+def _grey(image):
+  """The image without colours, so that the mask's can be read."""
+  return np.uint8(np.rint(image.mean(axis=-1, keepdims=True)))

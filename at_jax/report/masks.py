@@ -1,0 +1,152 @@
+"""What soft masks do: statistics, pictures, responses of the stages."""
+
+import statistics
+import zipfile
+
+import numpy as np
+
+from at_jax.pictures import masks, responses
+from at_jax.report.files import is_number
+
+STATISTICS = {
+  'mean': ('mean', '{:.3f}', 1),
+  'low': ('below 0.05, %', '{:.1f}', 100),
+  'high': ('above 0.95, %', '{:.1f}', 100),
+  'spatial': ('variance over places', '{:.4f}', 1),
+  'channels': ('variance over channels', '{:.4f}', 1),
+}
+EXPLANATION = (
+  'A mask is a gate: it says what is let through, for whatever class, and is '
+  'no evidence of one (no Grad-CAM). Mean value, shares of entries of absolute '
+  'value below 0.05 and above 0.95, and the two parts of its variance: over '
+  "places (of one channel's map, mean over channels) and over channels (of "
+  'their means). Without the first a mask does not look anywhere, it only '
+  'scales channels. Means over all test images, medians over seeds.'
+)
+SEEN = (
+  'T before the mask, the mask M alone, as light on the image and over it, '
+  'M T, H after it, raw and as the next unit sees it. Mean over channels, and '
+  'the channel whose mask differs most from place to place. Every panel has a '
+  'scale of its own, from the least to the largest value written below it.'
+)
+RESPONSES = (
+  'Mean absolute value of what each stage returns, over all test images, '
+  "relative to the first stage (the paper's Figure 4): naive masks let the "
+  'signal fade from stage to stage.'
+)
+SHOWN = 2  # images
+PLACES = 3  # more modules than these: the last of each group is shown
+DAMAGE = (OSError, EOFError, LookupError, TypeError, ValueError)
+
+
+def medians(row, name):
+  """Medians over a row's runs of the numbers in a dict of their results.
+
+  Args:
+    row: a `read.Row`.
+    name: of the entry in result.json, `masks` or `responses`.
+
+  Returns:
+    A dict like theirs; None where no run has it.
+  """
+  found = [run.result.get(name) for run in row.runs.values() if run.result]
+  found = [one for one in found if isinstance(one, dict) and one]
+  return _medians(found) if found else None
+
+
+def _medians(found):
+  if all(isinstance(one, dict) for one in found):
+    keys = [key for key in found[0] if all(key in one for one in found)]
+    made = {key: _medians([one[key] for one in found]) for key in keys}
+    return {key: value for key, value in made.items() if value is not None}
+  return statistics.median(found) if all(map(is_number, found)) else None
+
+
+def section(study, rows, markdown, out):
+  """The text of the section, '' without masks; its pictures go to `out`.
+
+  Args:
+    study: a `read.Study`; what is left out is said in its notes.
+    rows: what `table.summarise` returned for it.
+    markdown: lines of cells -> a table.
+    out: a folder.
+  """
+  masked = {key: row for key, row in rows.items() if row['masks']}
+  if not masked:
+    return ''
+  parts = ['## Masks', markdown(lines(masked)), EXPLANATION]
+  pictures = []
+  for key, row in masked.items():
+    name = f'masks_{key}.png'
+    if (seed := _draw(study, key, out / name)) is not None:
+      title = f'Masks of {row["label"]}, seed {seed}'
+      pictures.append(f'{title}:\n\n![{title}]({name})')
+  parts += [SEEN, *pictures] if pictures else []
+  known = {row['label']: row['responses'] for row in rows.values()}
+  known = {label: found for label, found in known.items() if found}
+  responses.draw_responses(out / 'responses.png', known)
+  parts.append(f'![Responses of the stages](responses.png)\n\n{RESPONSES}')
+  return '\n\n'.join(parts)
+
+
+def lines(rows):
+  """The table of statistics, a line a module.
+
+  Args:
+    rows: {row: {'label', 'masks': {place: {statistic: value}}}}.
+  """
+  made = [['', 'mask', *(title for title, _, _ in STATISTICS.values())]]
+  for row in rows.values():
+    for place, found in row['masks'].items():
+      cells = [
+        form.format(times * found[name]) if name in found else '–'
+        for name, (_, form, times) in STATISTICS.items()
+      ]
+      made.append([row['label'], place, *cells])
+  return made
+
+
+def _draw(study, key, path):
+  """Draws a row's masks of its lowest seed that has some; that seed."""
+  for seed, run in sorted(study.rows[key].runs.items()):
+    arrays = _read(run.folder / 'masks.npz', study.notes)
+    if arrays is not None:
+      images, bands, names = arrays
+      masks.draw_masks(path, images, names, bands)
+      return seed
+  return None
+
+
+def _read(path, notes):
+  """(images, bands, names); None where the file is missing or damaged."""
+  try:
+    with path.open('rb') as file:
+      arrays = dict(np.load(file))
+    names = [str(arrays['class_names'][k]) for k in arrays['labels'][:SHOWN]]
+    return arrays['images'][:SHOWN], _bands(arrays), names
+  except FileNotFoundError:
+    return None
+  except (*DAMAGE, zipfile.BadZipFile):
+    notes.append(f'{"/".join(path.parts[-3:])} is damaged and left out.')
+    return None
+
+
+def _bands(arrays):
+  """Two bands a module: the mean, and one channel."""
+  found = {}
+  for name, array in arrays.items():
+    if name.count('/') >= 2:
+      view, part, place = name.split('/', 2)
+      found.setdefault(place, {}).setdefault(view, {})[part] = array[:SHOWN]
+  places = list(found)
+  if len(places) > PLACES:
+    places = list({place.split('/')[0]: place for place in places}.values())
+  bands = []
+  for place in places:
+    for view, maps in found[place].items():
+      height, width = maps['mask'].shape[1:]
+      how = view.replace('channel', 'channel ')
+      how = 'mean over channels' if view == 'mean' else how
+      title = f'{place} · {height}×{width} · {how}'
+      bands.append(masks.Band(title, maps))
+  return bands

@@ -1,0 +1,73 @@
+"""The command `python -m at_jax.visualize`."""
+
+import argparse
+import pathlib
+import sys
+
+from at_jax import visualize as about
+from at_jax.pictures.masks import SCALES
+from at_jax.report import masks
+from at_jax.report.table import markdown
+from at_jax.train.find import config_of, find_weights
+from at_jax.train.weights import load_weights
+from at_jax.visualize.images import photos, test_images
+from at_jax.visualize.masks import show_masks
+
+WHAT = ('masks',)
+
+
+def main(argv=None):
+  parser = argparse.ArgumentParser(
+    prog='python -m at_jax.visualize',
+    description=about.__doc__,
+    formatter_class=argparse.RawDescriptionHelpFormatter,
+  )
+  add = parser.add_argument
+  add('--workdir', required=True, help='or a weights folder')
+  add('--row', default='', help='default: the first')
+  add('--seed', type=int, default=0)
+  add('--what', default='masks', choices=WHAT)
+  add('--images', nargs='+', help="files or patterns; default: the workdir's")
+  add('--count', type=int, default=4, help='test images, of as many classes')
+  add('--data_dir', default='', help="where the workdir's data are")
+  add('--size', type=int, default=0, help='shorter side; default: as trained')
+  add('--channels', default='mean,top2', help='mean, max, top3, a number')
+  add('--modules', default='', help='patterns like group2/*; default: all')
+  add('--scale', default='own', choices=SCALES)
+  add('--out', help='a folder; default: <run>/visualize')
+  flags = parser.parse_args(argv)
+  try:
+    print(visualize(flags))
+  except (ValueError, OSError) as error:
+    sys.exit(f'{type(error).__name__}: {error}')
+
+
+def visualize(flags):
+  """Runs the command; returns the table that it ends with."""
+  folder = pathlib.Path(flags.workdir).expanduser()
+  weights_folder, workdir = find_weights(folder, flags.row, flags.seed)
+  weights = load_weights(weights_folder)
+  if flags.images:
+    images = photos(flags.images, weights.network, flags.size)
+  elif workdir:
+    config = config_of(weights_folder, workdir)
+    images = test_images(config, flags.count, flags.data_dir)
+  else:
+    raise ValueError(
+      f'{folder} is a weights folder without a workdir around it: say which '
+      "--images='photos/*.jpg'."
+    )
+  found = show_masks(
+    weights,
+    images,
+    flags.out or weights_folder.parent / 'visualize',
+    channels=flags.channels,
+    modules=flags.modules,
+    scale=flags.scale,
+  )
+  row = {'label': weights.network.label, 'masks': found}
+  return '\n' + markdown(masks.lines({'': row}))
+
+
+if __name__ == '__main__':
+  main()

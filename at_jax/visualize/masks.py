@@ -1,0 +1,126 @@
+"""The masks of residual attention networks, image by image."""
+
+import fnmatch
+import pathlib
+
+import jax
+import numpy as np
+
+from at_jax._arrays import unknown
+from at_jax.data.augment import normalise
+from at_jax.gates import gate_statistics, strongest_channels
+from at_jax.pictures import masks
+from at_jax.train.looks import mask_views
+
+
+def show_masks(
+  weights, images, out, *, channels='mean', modules='', scale='own', say=print
+):
+  """Draws and saves the masks of every image, one after the other.
+
+  Args:
+    weights: `Weights` of a network with masks.
+    images: an iterable of `Shown`.
+    out: a folder.
+    channels: what of a mask's channels is drawn, separated by commas: `mean`,
+      `max`, `top3` (those that differ most from place to place in this image),
+      a channel's number.
+    modules: patterns of places, `group2/*`, separated by commas; '' is all.
+    scale: see `pictures.masks.draw_masks`.
+    say: called with a line on each image.
+
+  Returns:
+    {place: {statistic: mean over the images}}.
+
+  Raises:
+    ValueError: the network has no masks, or no such module or channel.
+  """
+  out, found = pathlib.Path(out), []
+  out.mkdir(parents=True, exist_ok=True)
+  for shown in images:
+    network = weights.network
+    pixels = normalise(shown.image[None], network.mean, network.std)
+    logits, views = mask_views(network)(weights.variables, pixels)
+    views = _selected(jax.device_get(views), modules, network)
+    bands = [
+      band
+      for place, parts in views.items()
+      for band in _bands(place, parts, channels)
+    ]
+    picture = out / f'{shown.name}_masks.png'
+    masks.draw_masks(
+      picture, shown.image[None], [shown.title], bands, scale=scale
+    )
+    arrays = {
+      f'{part}/{place}': array[0]
+      for place, parts in views.items()
+      for part, array in parts.items()
+    }
+    np.savez_compressed(
+      out / f'{shown.name}_masks.npz', image=shown.image, **arrays
+    )
+    found.append(
+      {
+        place: {
+          name: float(value[0])
+          for name, value in gate_statistics(parts['mask']).items()
+        }
+        for place, parts in views.items()
+      }
+    )
+    say(f'{picture}: {_prediction(logits, weights.class_names)}')
+  if not found:
+    raise ValueError('There is no image to look at.')
+  return jax.tree.map(lambda *values: float(np.mean(values)), *found)
+
+
+def _selected(views, modules, network):
+  """The views of the places that a pattern names."""
+  if not views:
+    raise ValueError(
+      f'{network.label} has no masks: --what=masks is for residual attention '
+      'networks (ran_cifar, ran56, ...).'
+    )
+  patterns = modules.split(',') if modules else ['*']
+  for pattern in patterns:
+    if not fnmatch.filter(views, pattern):
+      raise ValueError(unknown('module', pattern, views))
+  return {
+    place: parts
+    for place, parts in views.items()
+    if any(fnmatch.fnmatchcase(place, pattern) for pattern in patterns)
+  }
+
+
+def _bands(place, parts, channels):
+  """A `Band` for each of the wanted channels of a module."""
+  height, width, count = parts['mask'].shape[1:]
+  bands = []
+  for how in channels.split(','):
+    for title, pick in _picks(how, parts['mask'], count):
+      maps = {part: pick(array) for part, array in parts.items()}
+      bands.append(masks.Band(f'{place} · {height}×{width} · {title}', maps))
+  return bands
+
+
+def _picks(how, mask, count):
+  """[(title, array [n, h, w, C] -> [n, h, w])] of one way to see channels."""
+  if how in ('mean', 'max'):
+    title = f'{how} over {count} channels'
+    return [(title, lambda array: getattr(array, how)(axis=-1))]
+  if how.startswith('top') and how[3:].isdecimal() and int(how[3:]):
+    chosen = np.asarray(strongest_channels(mask, int(how[3:]))).tolist()
+  elif how.isdecimal() and int(how) < count:
+    chosen = [int(how)]
+  else:
+    raise ValueError(
+      f'--channels takes mean, max, top3 or a number below {count}, the '
+      f'channels of this mask, got {how!r}.'
+    )
+  return [(f'channel {k}', lambda array, k=k: array[..., k]) for k in chosen]
+
+
+def _prediction(logits, class_names):
+  chances = np.asarray(jax.nn.softmax(logits[0].astype(np.float32)))
+  best = int(chances.argmax())
+  return f'{class_names[best]}, probability {chances[best]:.2f}'

@@ -1,0 +1,123 @@
+"""Mask pictures: which array is drawn where, on which scale."""
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
+
+from at_jax.pictures import masks
+from at_jax.pictures.masks import Band, darkened, limits, masks_figure
+from at_jax.pictures.responses import relative, responses_figure
+
+PARTS = ('trunk', 'mask', 'product', 'fused', 'active')
+
+
+def band(seed=0, n=2, size=(4, 6), low=0.0):
+  rng = np.random.default_rng(seed)
+  maps = {part: rng.uniform(low, 1, (n, *size)) for part in PARTS}
+  return Band(f'group{seed}/module1', maps)
+
+
+def images(n=2, shape=(8, 12, 3)):
+  rng = np.random.default_rng(5)
+  return rng.integers(0, 256, (n, *shape), dtype=np.uint8)
+
+
+def texts(figure):
+  return [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_titles_and_numbers_under_every_panel():
+  bands = [band(1), band(2)]
+  said = texts(masks_figure(images(), ['cat', 'dog'], bands))
+  for title in ('image', 'T, before', 'mask M', 'image × M', 'M over image'):
+    assert title in said
+  assert 'group1/module1' in said and said.count('cat') == 2
+  for one in bands:
+    for part, times in (('trunk', 1), ('mask', 3), ('fused', 1)):
+      for k in range(2):
+        low, high = one.maps[part][k].min(), one.maps[part][k].max()
+        assert said.count(f'{low:.2g} … {high:.2g}') >= times
+
+
+def test_panels_draw_what_they_say():
+  one = band(0, n=1)
+  one.maps['trunk'][:] -= 5
+  figure = masks_figure(images(1), ['x'], [one])
+  FigureCanvasAgg(figure).draw()
+  drawn = [image.get_array() for image in figure.axes[0].images]
+  # Image, T, M, image x M, grey image and M over it, M T, H, active.
+  assert len(drawn) == 9
+  trunk, mask, dark, grey, over = drawn[1:6]
+  assert trunk.max() <= -4 and trunk.min() >= -5
+  np.testing.assert_array_equal(mask, over)
+  assert dark.shape[:2] == (256, 384) and grey.ndim == 2
+  assert figure.axes[0].images[5].get_alpha() == pytest.approx(0.55)
+
+
+def test_scales():
+  maps = np.array([[[0.0, 1.0]], [[4.0, 6.0]]])
+  assert limits(maps, 0, 'own') == (0, 1) and limits(maps, 1, 'own') == (4, 6)
+  assert limits(maps, 0, 'shared') == limits(maps, 1, 'shared') == (0, 6)
+  with pytest.raises(ValueError, match="Unknown scale 'mine'.*own, shared"):
+    masks_figure(images(1), ['x'], [band(n=1)], scale='mine')
+  said = texts(masks_figure(images(), 'ab', [band(0)], scale='shared'))
+  mask = band(0).maps['mask']
+  assert said.count(f'{mask.min():.2g} … {mask.max():.2g}') == 6
+
+
+def test_darkened_is_the_image_times_the_mask():
+  image = np.full((2, 4, 3), 200, np.uint8)
+  mask = np.array([[0.2, 0.2], [0.6, 0.6]])
+  dark = darkened(image, mask, 0.2, 0.6)
+  assert dark.shape == (256, 512, 3) and dark.dtype == np.uint8
+  assert np.all(dark[0] == 0) and np.all(dark[-1] == 200)
+  assert np.all(np.diff(dark[:, 0, 0].astype(int)) >= 0)
+  np.testing.assert_array_equal(darkened(image, mask, 0.5, 0.5), 200)
+  np.testing.assert_array_equal(darkened(image, mask, 0.0, 0.1), 200)
+  grey = darkened(image[..., :1], mask, 0.2, 0.6)
+  np.testing.assert_array_equal(grey, dark)
+
+
+def test_small_images_keep_their_pixels():
+  image = np.zeros((2, 2, 3), np.uint8)
+  image[0, 0] = 255
+  dark = darkened(image, np.ones((2, 2)), 0.0, 1.0)
+  assert np.all(dark[:128, :128] == 255) and np.all(dark[128:] == 0)
+
+
+def test_a_mask_with_signs_has_a_scale_with_signs():
+  signed = band(0, n=1, low=-1.0)
+  figure = masks_figure(images(1), ['x'], [signed])
+  shown = figure.axes[0].images[2]
+  end = np.abs(signed.maps['mask']).max()
+  assert shown.get_cmap().name == 'RdBu_r'
+  assert shown.get_clim() == pytest.approx((-end, end))
+  # Features may be signed, too, and keep their colours.
+  assert figure.axes[0].images[1].get_cmap().name == 'viridis'
+  assert any('−' in text for text in texts(figure))
+
+
+def test_constant_and_single_pixel_maps(tmp_path):
+  flat = Band('x', {part: np.zeros((1, 1, 1)) for part in PARTS})
+  path = masks.draw_masks(tmp_path / 'm.png', images(1), ['x'], [flat])
+  with Image.open(path) as picture:
+    assert picture.size[0] > 500
+
+
+def test_missing_parts_have_no_column():
+  few = Band('x', {'mask': np.ones((1, 2, 2))})
+  said = texts(masks_figure(images(1), ['x'], [few]))
+  assert 'mask M' in said and 'T, before' not in said
+
+
+def test_responses():
+  found = {'a': {'group1': 4.0, 'group2': 1.0}, 'b': {'group1': 0.0}}
+  assert relative(found['a']) == {'group1': 1.0, 'group2': 0.25}
+  assert relative(found['b']) == {'group1': 0.0} and relative({}) == {}
+  axes = responses_figure(found).axes[0]
+  first = axes.lines[0]
+  assert list(first.get_xdata()) == [0, 1]
+  assert list(first.get_ydata()) == [1.0, 0.25]
+  labels = [tick.get_text() for tick in axes.get_xticklabels()]
+  assert labels == ['group1', 'group2']
