@@ -170,8 +170,9 @@ def positions_of_equal_mass(density, count, rule):
   pixel = search(edges[:, 1:-1], targets)
   left = jnp.take_along_axis(edges, pixel, axis=1)
   width = jnp.take_along_axis(edges, pixel + 1, axis=1) - left
-  # Where densities vanish next to the sum, edges can be equal or, by rounding,
-  # out of order. Held between 0 and 1, positions still never decrease.
+  # Where densities vanish beside the sum, rounding puts edges out of order. The
+  # search ends between two in order even so; the guards are for compilers that
+  # compute edges twice and round them differently. Positions never decrease.
   inside = (targets - left) / jnp.where(width > 0, width, 1.0)
   inside = jnp.where(inside < 0, 0.0, jnp.where(inside > 1, 1.0, inside))
   return jnp.clip(pixel + inside - half, 0, size - 1)

@@ -42,7 +42,8 @@ def evaluate(
     split: 'test', or 'validation' where the workdir has one.
     mesh: devices, by default all.
     **changes: fields of `at_jax.data.Settings` to use in place of the
-      workdir's: to_box, test_split, skip_damaged, workers.
+      workdir's: to_box, test_split, skip_damaged, workers, and of streamed
+      images size and resize, where the network takes any size.
 
   Returns:
     A dict: errors in percent (of many classes the top-5 error, too; of each
@@ -71,7 +72,11 @@ def evaluate(
   if dataset.splits.get(split) is None:
     raise ValueError(unknown('split', split, dataset.splits))
   examples = dataset.splits[split]
-  if examples.image_shape != weights.network.input_shape:
+  resized = (
+    changes.get('size')
+    and examples.image_shape[2:] == (weights.network.input_shape[2:])
+  )
+  if examples.image_shape != weights.network.input_shape and not resized:
     raise ValueError(
       f'The weights in {weights_folder} take images of '
       f'{weights.network.input_shape}, {dataset.name} has '
@@ -141,6 +146,12 @@ def main(argv=None):
     help='look at whole images where training looked at annotated boxes only',
   )
   parser.add_argument('--test_split', help='which split the test set is')
+  parser.add_argument(
+    '--size', type=int, help='of streamed images; default: as in training'
+  )
+  parser.add_argument(
+    '--resize', type=int, help='their shorter side before the central crop'
+  )
   parser.add_argument('--workers', type=int, help='processes that decode')
   parser.add_argument(
     '--skip_damaged',

@@ -21,8 +21,7 @@ On a machine with a GPU that jax sees, the same commands measure there. Every
 measurement is a process of its own, rounds interleave them. A rate per core is
 images over processor time: other programs disturb it little; on a GPU it says
 nothing. Peak memory: on a CPU of the whole process, with the framework, the
-inputs and compilation; on a GPU of the arrays. Added memory: of the process,
-what repeated calls take beyond what it had before them.
+inputs and compilation, but not the making of the inputs; on a GPU of the arrays.
 """
 
 import argparse
@@ -36,7 +35,7 @@ import sys
 from benchmarks.step import look_at_torch, run_module
 
 OURS, GIVEN = 'attention_sample', 'bilinear_sample'
-KEYS = ('images_per_second', 'per_core', 'peak_memory', 'added_memory')
+KEYS = ('images_per_second', 'per_core', 'peak_memory')
 WAYS = (
   dict(name=OURS, engine='at_jax', way='attention_sample'),
   dict(name='map_coordinates', engine='at_jax', way='map_coordinates'),
@@ -106,7 +105,7 @@ def measure_all(flags, ways, device):
 
 
 def summarise(measurements):
-  """{way: medians, and medians over rounds of our rates over its own}.
+  """{way: medians, and medians over rounds of ours over its own}.
 
   Raises:
     ValueError: a way samples something else than ours.
@@ -117,15 +116,14 @@ def summarise(measurements):
       rounds.setdefault(one['name'], {})[one['round']] = one
   for name, others in rounds.items():
     rows[name] = {
-      key: statistics.median(values)
+      key: statistics.median(one[key] for one in others.values())
       for key in KEYS
-      if (values := [one[key] for one in others.values() if one[key]])
     }
     baseline = next(iter(others.values())).get('ours', OURS)
     mine = rounds.get(baseline, {})
     both = [(mine[k], others[k]) for k in others if k in mine]
     if both and name != baseline:
-      for key in KEYS[:2]:
+      for key in KEYS:
         ratios = [one[key] / other[key] for one, other in both]
         rows[name][f'ratio_{key}'] = statistics.median(ratios)
     for pair in ((one['checksum'], other['checksum']) for one, other in both):
@@ -137,8 +135,8 @@ def summarise(measurements):
 def table(rows):
   """Markdown of `summarise`'s rows."""
   lines = [
-    '| | images/s | per core | ours over it | per core | peak, MiB | added, '
-    'MiB |',
+    '| | images/s | per core | ours over it | per core | peak, MiB | ours over '
+    'it |',
     '|---|---:|---:|---:|---:|---:|---:|',
   ]
   for name, row in rows.items():
@@ -148,7 +146,7 @@ def table(rows):
       ('ratio_images_per_second', '.2f', 1),
       ('ratio_per_core', '.2f', 1),
       ('peak_memory', ',.0f', 2**20),
-      ('added_memory', ',.0f', 2**20),
+      ('ratio_peak_memory', '.2f', 1),
     )
     cells = [
       format(row[key] / unit, form) if key in row else '–'

@@ -163,45 +163,38 @@ def torch_sampler(settings):
   return call, lambda x: x.permute(0, 2, 3, 1).cpu().numpy(), peak
 
 
-def resident(key):
-  """Bytes of memory of this process, 'VmRSS' now or 'VmHWM' at most."""
-  with open('/proc/self/status') as file:
-    line = next(line for line in file if line.startswith(key))
-  return 1024 * int(line.split()[1])
-
-
 def forget_peak():
-  """Begins the peak anew; returns the memory now, None where nobody says."""
+  """Lets `process_memory` begin anew, where the system can do that."""
   gc.collect()
   try:
     with open('/proc/self/clear_refs', 'w') as file:
       file.write('5')
-    return resident('VmRSS')
   except OSError:
-    return None
+    pass
 
 
 def measure(settings):
   """Images/s by the clock and by processor time, memory, a checksum."""
   engines = {'at_jax': our_sampler, 'torch': torch_sampler}
   call, numpy, peak = engines[settings['engine']](settings)
+  forget_peak()  # that of making the inputs is the same for all
   for _ in range(WARM_UP):
-    result = call()
-  whole = peak() or process_memory()
-  del result
-  before = forget_peak()
+    call()
   begin, used, count = time.perf_counter(), time.process_time(), 0
   while not count or time.perf_counter() - begin < settings['seconds']:
+    # Its memory serves the next one: new pages from the system, or not, would
+    # be chance, and up to a fifth of the time.
+    result = None
     result = call()
     count += settings['batch']
   elapsed, used = time.perf_counter() - begin, time.process_time() - used
+  memory = peak() or process_memory()
   return {
     'images': count,
     'seconds': elapsed,
     'images_per_second': count / elapsed,
     'per_core': count / used,
-    'peak_memory': whole,
-    'added_memory': None if before is None else resident('VmHWM') - before,
+    'peak_memory': memory,
     'checksum': checksum(numpy(result)),
   }
 

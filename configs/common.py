@@ -168,7 +168,7 @@ def base():
     factor=0.2,
     reset_momentum=True,  # at a drop, as the authors' code does
     warmup=0.0,  # epochs
-    undecayed=(),  # paths without weight decay: ('*bn*', '*/*bn*')
+    undecayed=(),  # paths without weight decay: ('**/bn*',)
     rates={},  # factors of lr by parameter path: {'head': 10.0}
   )
   config.epochs = 200

@@ -4,9 +4,10 @@ Attention-56 taught by Attention-92 on CIFAR-10. Not in a paper: ours, and not
 yet measured. `taps` groups: the maps of what the stages return, as for any
 network; masks: the maps of the masks, each module's of the student beside that
 at the same part of the teacher's stage; both.
-  python train.py --config=configs/ran_at.py                 # also :taps=masks
+  python train.py --config=configs/ran_at.py                 # or :taps=groups
   python train.py --config=configs/ran_at.py:beta=100,depth=56,teacher_depth=164
   python train.py --config=configs/ran_at.py:tiny            # no files
+Masks of the gate `channel` have norm 1 everywhere, so their maps say nothing.
 Any other student or teacher does as well: `config.teacher.config`, and taps
 between `mask/group1/module1` and whatever has a map of its size.
 """

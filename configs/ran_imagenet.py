@@ -39,7 +39,7 @@ def get_config(arg=None):
     config.optimizer.drops = tuple(
       round(1 + arg.epochs * part / 53, 3) for part in (20, 40, 50)
     )
-  config.label = arg.model
+  config.label = 'tiny' if arg.tiny else arg.model
   defaults = photos.IMAGENET | dict(model=arg.model, epochs=106)
   if common.is_paper(arg, defaults):
     config.paper = PAPER.get((arg.model, arg.size), 0.0)

@@ -141,14 +141,15 @@ class SmallRAN(nn.Module):
     x, ends = images, {}
     for group, stride in ((1, 1), (2, 2), (3, 2)):
       place = f'group{group}/module1'
-      trunk = nn.Conv(self.width, (3, 3), stride, dtype=self.dtype)(x)
-      fused = trunk
+      split = nn.Conv(self.width, (3, 3), stride, dtype=self.dtype)(x)
+      fused = trunk = split - 0.5 * nn.relu(split)
       if self.mask != 'none':
-        gate = nn.Conv(self.width, (1, 1), dtype=self.dtype)(jnp.abs(trunk))
+        gate = nn.Conv(self.width, (1, 1), dtype=self.dtype)(jnp.abs(split))
         ends[f'mask/{place}'] = gate = attention_gate(gate, kind=self.gate)
         fused = (1 + gate) * trunk if self.residual else gate * trunk
       x = fused
-      ends |= {f'trunk/{place}': trunk, f'fused/{place}': x}
+      ends |= {f'split/{place}': split, f'trunk/{place}': trunk}
+      ends[f'fused/{place}'] = x
       ends[f'group{group}'] = x
     x = jnp.mean(nn.relu(x), axis=(1, 2))
     return nn.Dense(self.num_classes, dtype=self.dtype)(x), ends

@@ -40,6 +40,11 @@ def test_fewer_iterations_move_drops_along():
     load('ran_cifar.py:batch=60000')
 
 
+def test_digits_have_a_length_of_their_own():
+  config = load('ran_cifar.py:dataset=digits')
+  assert config.epochs == 40 and drops_in_steps(config, 1000) == [240, 360]
+
+
 @pytest.mark.parametrize(
   ('depth', 'model', 'paper'),
   [
@@ -77,6 +82,8 @@ def test_depths(depth, model, paper):
     ('iterations=1000', 0.0),
     ('batch=128', 0.0),
     ('dataset=digits', 0.0),
+    # What changes no result changes no claim.
+    ('eval_every=5', 5.52),
   ],
 )
 def test_the_papers_numbers(arguments, paper):

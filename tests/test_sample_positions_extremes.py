@@ -9,6 +9,7 @@ import pytest
 from jax.test_util import check_grads
 
 import at_jax
+from at_jax import _densities
 
 SIZES = (12, 9), (5, 6)
 TWO = [('centre', 'max'), ('pt', 'sum')]
@@ -89,7 +90,8 @@ def test_maps_of_one_cell_along_an_axis(old, rule, marginal):
   ],
 )
 def test_images_and_results_of_one_pixel(sizes, rule):
-  *lines, gradient = with_gradient(random_maps(3), sizes, rule=rule)
+  with jax.debug_nans(True):  # nothing is read out of bounds
+    *lines, gradient = with_gradient(random_maps(3), sizes, rule=rule)
   assert np.isfinite(gradient).all()
   for line, length, count in zip(lines, *sizes, strict=True):
     assert line.shape == (2, count)
@@ -98,6 +100,18 @@ def test_images_and_results_of_one_pixel(sizes, rule):
       assert (line == 0).all()
     if (length, count) == (9, 1):
       assert (0 < line).all() and (line < 8).all()
+
+
+def test_positions_never_decrease_where_densities_vanish():
+  """Beside a sum of 513 they are less than its rounding."""
+  rng = np.random.default_rng(8)
+  density = np.where(rng.random((8, 513)) < 0.5, 1e-7, 1) * rng.random((8, 513))
+  density = jnp.array(density / density.mean(1, keepdims=True), jnp.float32)
+  edges = jnp.cumsum(density, axis=1)
+  assert (np.diff(edges) < 0).any()
+  find = jax.jit(_densities.positions_of_equal_mass, static_argnums=(1, 2))
+  steps = np.diff(find(density, 3001, 'centre'))
+  assert np.isfinite(steps).all() and (steps >= 0).all()
 
 
 def test_the_gradient_says_where_positions_go():

@@ -126,6 +126,12 @@ class Dataset:
     """Whether the images are here, and not read when they are needed."""
     return isinstance(self.train, Split)
 
+  def describe(self) -> str:
+    """One line: where the images are from, and how many there are."""
+    counts = (f'{name} {len(x):,}' for name, x in self.splits.items())
+    source = self.source.rstrip('.')
+    return f'data {self.name} from {source}: {", ".join(counts)}'
+
   @functools.cached_property
   def mean_image(self) -> tuple:
     """Mean of the training images, `[H][W][C]` nested, if they are here."""

@@ -21,6 +21,7 @@ from at_jax.models.preact_cifar_resnet import PreactCifarResNet
 from at_jax.models.preact_resnet import PreactResNet
 from at_jax.models.ran import RANCifar, RANCifarWide, RANImageNet, RANNext
 from at_jax.models.resnet import ResNet
+from at_jax.models.tasn import TASN
 from at_jax.models.wrn import WRN
 
 MODELS = {
@@ -35,6 +36,7 @@ MODELS = {
   'preact_resnet18': functools.partial(PreactResNet, depth=18),
   'preact_resnet34': functools.partial(PreactResNet, depth=34),
   'preact_cifar_resnet': PreactCifarResNet,
+  'tasn': TASN,
   'ran_cifar': RANCifar,
   'ran_cifar_wide': RANCifarWide,
   'ran56': functools.partial(RANImageNet, modules=(1, 1, 1)),

@@ -13,11 +13,13 @@ import inspect
 
 from at_jax._arrays import unknown
 from at_jax.objectives.network import Network as Network
+from at_jax.objectives.sampling import tasn
 from at_jax.objectives.transfer import supervised, transfer
 
 OBJECTIVES = {
   'supervised': supervised,
   'transfer': transfer,
+  'tasn': tasn,
 }
 
 

@@ -32,13 +32,20 @@ class Network:
   label: str
   frozen_norms: tuple[str, ...] = ()
 
-  def apply(self, variables, images, *, train=False):
-    """(logits, endpoints), and the new batch_stats when `train`."""
+  def apply(self, variables, images, *, train=False, key=None):
+    """(logits, endpoints), and the new batch_stats when `train`.
+
+    A `key` is for what a model draws in training.
+    """
     if not train:
       return self.model.apply(variables, images, train=False)
     with nn.intercept_methods(self._freeze_norms):
       outputs, changed = self.model.apply(
-        variables, images, train=True, mutable=['batch_stats']
+        variables,
+        images,
+        train=True,
+        mutable=['batch_stats'],
+        rngs=None if key is None else {'draw': key},
       )
     return outputs, changed.get('batch_stats', {})
 

@@ -1,4 +1,4 @@
-"""Parameter paths, as configs name them: `stem`, `group1_*`, `head/kernel`."""
+"""Parameter paths in configs: `stem`, `group1_*`, `head/kernel`, `**/bn*`."""
 
 import fnmatch
 
@@ -10,17 +10,24 @@ def covers(patterns, path):
 
   Args:
     patterns: texts of names joined by `/`, each with `*` and `?` as in a shell;
-      '' covers everything.
+      `**` stands for any number of names, '' covers everything.
     path: a tuple of names.
   """
   return any(_covers(pattern, path) for pattern in patterns)
 
 
 def _covers(pattern, path):
-  parts = pattern.split('/') if pattern else []
-  return len(parts) <= len(path) and all(
-    fnmatch.fnmatchcase(name, part)
-    for name, part in zip(path, parts, strict=False)
+  return _begins(pattern.split('/') if pattern else [], list(path))
+
+
+def _begins(parts, names):
+  if not parts:
+    return True
+  if parts[0] == '**':
+    rest = parts[1:]
+    return any(_begins(rest, names[k:]) for k in range(len(names) + 1))
+  return bool(names) and (
+    fnmatch.fnmatchcase(names[0], parts[0]) and _begins(parts[1:], names[1:])
   )
 
 

@@ -31,7 +31,7 @@ PANELS = {
   'over': ('M over image', 'mask'),
   'product': ('M T', 'product'),
   'fused': ('H, after', 'fused'),
-  'active': ('H after batch norm, ReLU', 'active'),
+  'active': ('H as the next unit sees it', 'active'),
 }
 SCALES = ('own', 'shared')
 LARGE = 256  # pixels of the shorter side of a darkened image, at least
@@ -63,7 +63,8 @@ def draw_masks(path, images, names, bands, *, scale='own'):
     images: uint8 `[n, H, W, C]`, C 1 or 3.
     names: n strings, written under the images.
     bands: a list of `Band`, top to bottom.
-    scale: `own`, every panel its own; `shared`, the images of a band one.
+    scale: `own`, every panel its own; `shared`, one for all panels of a kind,
+      whatever band or image: masks then compare.
 
   Returns:
     The path.
@@ -111,25 +112,30 @@ def masks_figure(images, names, bands, *, scale='own'):
       for left, panel in zip(lefts[1:], panels, strict=True):
         maps = band.maps.get(PANELS[panel][1])
         if maps is not None:
+          part = PANELS[panel][1]
+          ends = limits(bands, part, maps[k], scale)
           place = (left, at, cell, tall)
-          _draw_panel(axes, panel, np.asarray(image), maps, k, scale, place)
+          _draw_panel(axes, panel, np.asarray(image), maps[k], ends, place)
   axes.set(xlim=(0, size[0]), ylim=(size[1], 0))
   return figure
 
 
-def limits(maps, k, scale):
-  """The least and the largest value of map k's scale."""
-  shown = maps[k] if scale == 'own' else maps
-  return float(np.min(shown)), float(np.max(shown))
+def limits(bands, part, map_, scale):
+  """The least and the largest value of the scale of one map of a part."""
+  shown = [map_]
+  if scale == 'shared':
+    shown = [band.maps[part] for band in bands if part in band.maps]
+  low = min(float(np.min(values)) for values in shown)
+  return low, max(float(np.max(values)) for values in shown)
 
 
-def _draw_panel(axes, panel, image, maps, k, scale, place):
+def _draw_panel(axes, panel, image, map_, ends, place):
   left, top, cell, tall = place
   extent = (left, left + cell, top + tall, top)
   looks = dict(extent=extent, aspect='auto')
-  low, high = limits(maps, k, scale)
+  low, high = ends
   if panel == 'dark':
-    shown = darkened(image, maps[k], low, high)
+    shown = darkened(image, map_, low, high)
     axes.imshow(shown, interpolation='antialiased', **looks)
   else:
     heat = dict(cmap=COLOUR_MAP, vmin=low, vmax=high if high > low else low + 1)
@@ -139,7 +145,7 @@ def _draw_panel(axes, panel, image, maps, k, scale, place):
     if panel == 'over':
       draw_image(axes, _grey(image), left, top, cell, tall)
       heat['alpha'] = 0.55
-    large = np.clip(enlarged(maps[k]), low, high)
+    large = np.clip(enlarged(map_), low, high)
     axes.imshow(large, interpolation='bilinear', **heat, **looks)
   text = f'{low:.2g} … {high:.2g}'.replace('-', '−')
   write_below(axes, left, top + tall - cell, text, cell)

@@ -6,15 +6,9 @@ import zipfile
 import numpy as np
 
 from at_jax.pictures import masks, responses
+from at_jax.pictures.text import mask_lines
 from at_jax.report.files import is_number
 
-STATISTICS = {
-  'mean': ('mean', '{:.3f}', 1),
-  'low': ('below 0.05, %', '{:.1f}', 100),
-  'high': ('above 0.95, %', '{:.1f}', 100),
-  'spatial': ('variance over places', '{:.4f}', 1),
-  'channels': ('variance over channels', '{:.4f}', 1),
-}
 EXPLANATION = (
   'A mask is a gate: it says what is let through, for whatever class, and is '
   'no evidence of one (no Grad-CAM). Mean value, shares of entries of absolute '
@@ -27,12 +21,15 @@ SEEN = (
   'T before the mask, the mask M alone, as light on the image and over it, '
   'M T, H after it, raw and as the next unit sees it. Mean over channels, and '
   'the channel whose mask differs most from place to place. Every panel has a '
-  'scale of its own, from the least to the largest value written below it.'
+  'scale of its own, from the least to the largest value written below it. Of '
+  'more than three modules the last of each stage; all of them: python -m '
+  'at_jax.visualize.'
 )
 RESPONSES = (
   'Mean absolute value of what each stage returns, over all test images, '
-  "relative to the first stage (the paper's Figure 4): naive masks let the "
-  'signal fade from stage to stage.'
+  "relative to the first stage. In the paper's Figure 4 it falls to 0.02 and "
+  '0.01 with naive masks, to 0.53 and 0.30 with residual ones, and to 0.57 and '
+  '0.31 in a ResNet.'
 )
 SHOWN = 2  # images
 PLACES = 3  # more modules than these: the last of each group is shown
@@ -74,7 +71,7 @@ def section(study, rows, markdown, out):
   masked = {key: row for key, row in rows.items() if row['masks']}
   if not masked:
     return ''
-  parts = ['## Masks', markdown(lines(masked)), EXPLANATION]
+  parts = ['## Masks', markdown(mask_lines(masked)), EXPLANATION]
   pictures = []
   for key, row in masked.items():
     name = f'masks_{key}.png'
@@ -87,23 +84,6 @@ def section(study, rows, markdown, out):
   responses.draw_responses(out / 'responses.png', known)
   parts.append(f'![Responses of the stages](responses.png)\n\n{RESPONSES}')
   return '\n\n'.join(parts)
-
-
-def lines(rows):
-  """The table of statistics, a line a module.
-
-  Args:
-    rows: {row: {'label', 'masks': {place: {statistic: value}}}}.
-  """
-  made = [['', 'mask', *(title for title, _, _ in STATISTICS.values())]]
-  for row in rows.values():
-    for place, found in row['masks'].items():
-      cells = [
-        form.format(times * found[name]) if name in found else '–'
-        for name, (_, form, times) in STATISTICS.items()
-      ]
-      made.append([row['label'], place, *cells])
-  return made
 
 
 def _draw(study, key, path):

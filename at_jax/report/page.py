@@ -83,6 +83,9 @@ def _facts(study):
     facts = ['\n'.join(f'- {fact}' for fact in facts)]
   for row in study.rows.values():
     done = [run.result for run in row.runs.values() if run.result]
+    data = done[0].get('data') if done else None
+    if data and data != study.about.get('data'):
+      facts.append(f'Data of {row.label}: {data}')
     if done:
       sizes.setdefault(done[0].get('parameters'), []).append(row.label)
   sizes = [f'{", ".join(of)} {size:,}' for size, of in sizes.items() if size]

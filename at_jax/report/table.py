@@ -2,6 +2,7 @@
 
 import statistics
 
+from at_jax.pictures.text import markdown
 from at_jax.report import looks, masks, teachers
 
 UNKNOWN = 'not yet measured'
@@ -235,13 +236,3 @@ def _difference(rows, stats, *, named):
     return UNKNOWN + to
   sd = NONE if stats['sd'] is None else f'{stats["sd"]:.2f}'
   return f'{stats["mean"]:+.2f} ± {sd}, wins {stats["wins"]}/{stats["n"]}{to}'
-
-
-def markdown(lines):
-  """Lines of cells, the head first, as a table; padded for a terminal."""
-  lines = [[cell.replace('|', r'\|') for cell in line] for line in lines]
-  widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-  lines.insert(1, ['-' * width for width in widths])
-  return '\n'.join(
-    '| ' + ' | '.join(map(str.ljust, line, widths)) + ' |' for line in lines
-  )

@@ -13,11 +13,9 @@ def find_weights(folder, row='', seed=0):
   """(weights folder, workdir or None) for any of the three kinds of folder."""
   folder = pathlib.Path(folder)
   if (folder / 'model.json').exists():
-    around = list(folder.absolute().parents)[2:3]  # <row>/seed<k>/weights
-    found = [path for path in around if (path / 'config.json').exists()]
-    return folder, found[0] if found else None
+    return folder, _workdir(folder)
   if (folder / 'weights').exists():
-    return folder / 'weights', folder.absolute().parents[1]
+    return folder / 'weights', _workdir(folder / 'weights')
   config = read_json(folder / 'config.json')
   if config is None:
     raise FileNotFoundError(
@@ -36,6 +34,13 @@ def find_weights(folder, row='', seed=0):
       'Run the training command (again) to go on, or choose another --seed.'
     )
   return run / 'weights', folder
+
+
+def _workdir(weights_folder):
+  """Of `<workdir>/<row>/seed<k>/weights`; None where there is no config."""
+  above = list(weights_folder.absolute().parents)[2:3]
+  found = [path for path in above if (path / 'config.json').exists()]
+  return found[0] if found else None
 
 
 def config_of(weights_folder, workdir):

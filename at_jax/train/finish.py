@@ -14,7 +14,7 @@ from at_jax.train.mesh import (
   wait_for_all,
 )
 from at_jax.train.program import student_variables
-from at_jax.train.snapshot import save_snapshot
+from at_jax.train.snapshot import save_masks, save_snapshot
 from at_jax.train.versions import git_commit, versions
 from at_jax.train.weights import save_weights
 
@@ -54,6 +54,8 @@ def finish(program, state, folder, about, evaluated):
       'diverged in its last step. Lower config.optimizer.lr.'
     )
   save_snapshot(folder, 'after', program, variables)
+  if evaluation.gates:
+    save_masks(folder, program, variables)
   save_weights(
     folder / 'weights',
     network=program.network,
@@ -68,6 +70,7 @@ def finish(program, state, folder, about, evaluated):
     'test_class_errors': dict(zip(dataset.class_names, errors, strict=True)),
     'localisation': evaluation.localisation(),
     **evaluation.looks(),
+    'data': dataset.source,
     'parameters': sum(x.size for x in jax.tree.leaves(variables['params'])),
     'peak_memory_mb': peak_memory_mb(),
     'commit': git_commit(),

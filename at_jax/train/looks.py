@@ -53,9 +53,9 @@ def group_maps(network):
 def mask_views(network):
   """(variables, images) -> (logits, {place: arrays around its mask}).
 
-  The arrays, `[B, h, w, C]`: `trunk` T, `mask` M, `product` M T, `fused` H and
-  `active`, H as the next unit sees it, after batch norm and ReLU. A network
-  without masks has an empty dict.
+  The arrays, `[B, h, w, C]`: `split` a, `trunk` T, `mask` M, `product` M T,
+  `fused` H and `active`, H as the next unit sees it, after batch norm and ReLU.
+  A network without masks has an empty dict.
   """
 
   @jax.jit
@@ -65,6 +65,7 @@ def mask_views(network):
     for place, mask in parts_of('mask', ends).items():
       trunk, fused = (ends[f'{part}/{place}'] for part in ('trunk', 'fused'))
       found[place] = dict(
+        split=ends[f'split/{place}'],
         trunk=trunk,
         mask=mask,
         product=mask * trunk,

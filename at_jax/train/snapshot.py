@@ -51,12 +51,21 @@ def save_snapshot(folder, when, program, variables):
       arrays |= _seen('teacher', program, teacher, variables_of_teacher, arrays)
   arrays |= _seen(when, program, program.network, variables, arrays)
   _write(path, arrays)
-  if when == 'after':
-    masks = _masks(program, variables, arrays['images'])
-    if masks:
-      about = {name: arrays[name] for name in ('images', 'labels')}
-      about['class_names'] = arrays['class_names']
-      _write(path.with_name('masks.npz'), about | masks)
+
+
+def save_masks(folder, program, variables):
+  """Writes `masks.npz`, of the images that `save_snapshot` chose.
+
+  Args:
+    folder: of the run.
+    program: a `Program`, of a network with soft masks.
+    variables: of the student.
+  """
+  path = pathlib.Path(folder) / 'attention.npz'
+  with np.load(path) as arrays:
+    kept = {name: arrays[name] for name in ('images', 'labels', 'class_names')}
+  masks = _masks(program, variables, kept['images'])
+  _write(path.with_name('masks.npz'), kept | masks)
 
 
 def _write(path, arrays):

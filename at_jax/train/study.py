@@ -11,11 +11,7 @@ import at_jax
 from at_jax.data import load_dataset
 from at_jax.train.bench import Bench
 from at_jax.train.checkpoint import read_json, write_json
-from at_jax.train.config import (
-  check_config,
-  row_config,
-  row_names,
-)
+from at_jax.train.config import check_config, row_config, row_names
 from at_jax.train.console import Console
 from at_jax.train.loop import train
 from at_jax.train.mesh import data_mesh, describe_devices, is_first_host
@@ -29,6 +25,8 @@ from at_jax.train.workdir import (
   check_workdir,
   claim_workdir,
 )
+
+LINES = 100  # of a parameter table; a longer one is in a file only
 
 
 def run_study(config, workdir, *, name, arguments='', console=None, mesh=None):
@@ -135,13 +133,13 @@ class _Study:
   def programs(self):
     """Every row's `Program`: whatever does not fit is said before training."""
     bench = self.session.bench(self.config)
-    self.say(
-      f'data {bench.dataset.name} from {bench.dataset.source.rstrip(".")}: '
-      + ', '.join(f'{k} {len(v):,}' for k, v in bench.dataset.splits.items())
-    )
+    self.say(bench.dataset.describe())
     programs, known = {}, {}
     for row in row_names(self.config):
       config = self.row_config(row)
+      dataset = self.session.dataset(config.data)
+      if dataset.fingerprint != bench.dataset.fingerprint:
+        self.say(f'row {row}: {dataset.describe()}')
       teacher = self.teachers[row] = self.teacher(config, known)
       program = programs[row] = Program(
         config, self.session.bench(config), teacher=teacher and teacher.network
@@ -163,20 +161,25 @@ class _Study:
     return config
 
   def describe(self, programs, table):
-    """Parameter tables go to a file; with `table` a plain config's is shown."""
+    """Parameter tables go to a file; with `table` a plain config's is shown.
+
+    Where it is long, and of studies, the totals are.
+    """
     tables = {}
     for program in programs.values():
       text = parameter_overview.get_parameter_overview(
         program.network.variable_shapes['params'], include_stats=False
       )
       tables[str(program.network.model)] = text
-    if table and len(tables) == 1 and not self.config.rows:
+    short = all(text.count('\n') <= LINES for text in tables.values())
+    if table and short and len(tables) == 1 and not self.config.rows:
       self.say(next(iter(tables.values())))
     elif table:
       for name, program in programs.items():
         leaves = jax.tree.leaves(program.network.variable_shapes['params'])
         total = sum(leaf.size for leaf in leaves)
-        self.say(f'row {name}: {total:,} parameters (see parameters.txt)')
+        row = f'row {name}: ' if self.config.rows else ''
+        self.say(f'{row}{total:,} parameters (see parameters.txt)')
     if is_first_host():
       (self.workdir / 'parameters.txt').write_text('\n\n'.join(tables.values()))
 

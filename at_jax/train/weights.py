@@ -30,7 +30,7 @@ FIELDS = (
   'label',
   'input_shape',
   'class_names',
-  'normalisation_shapes',
+  'normalisation_shape',
   'digest',
 )
 
@@ -76,10 +76,8 @@ def save_weights(folder, *, network, model, variables, class_names):
         'label': network.label,
         'input_shape': list(network.input_shape),
         'class_names': list(class_names),
-        'normalisation_shapes': {
-          name: list(value.shape)
-          for name, value in arrays['normalisation'].items()
-        },
+        'normalisation_shape': list(arrays['normalisation']['mean'].shape),
+        'std_shape': list(arrays['normalisation']['std'].shape),
         'digest': tree_digest(arrays),
       },
     )
@@ -119,8 +117,8 @@ def load_weights(folder, *, dtype='float32'):
   template = jax.tree.map(
     lambda x: np.zeros(x.shape, x.dtype), network.variable_shapes
   )
-  shapes = about['normalisation_shapes']
-  norm = (np.zeros(shapes[name]) for name in ('mean', 'std'))
+  shape = about['normalisation_shape']  # before 0.4 that of both
+  norm = map(np.zeros, (shape, about.get('std_shape', shape)))
   template = _arrays(template, *norm)
   try:
     with ocp.StandardCheckpointer() as checkpointer:

@@ -6,8 +6,7 @@ import sys
 
 from at_jax import visualize as about
 from at_jax.pictures.masks import SCALES
-from at_jax.report import masks
-from at_jax.report.table import markdown
+from at_jax.pictures.text import markdown, mask_lines
 from at_jax.train.find import config_of, find_weights
 from at_jax.train.weights import load_weights
 from at_jax.visualize.images import photos, test_images
@@ -30,7 +29,12 @@ def main(argv=None):
   add('--images', nargs='+', help="files or patterns; default: the workdir's")
   add('--count', type=int, default=4, help='test images, of as many classes')
   add('--data_dir', default='', help="where the workdir's data are")
-  add('--size', type=int, default=0, help='shorter side; default: as trained')
+  add(
+    '--size',
+    type=int,
+    default=0,
+    help='of photos: their shorter side; 0: as trained',
+  )
   add('--channels', default='mean,top2', help='mean, max, top3, a number')
   add('--modules', default='', help='patterns like group2/*; default: all')
   add('--scale', default='own', choices=SCALES)
@@ -44,6 +48,7 @@ def main(argv=None):
 
 def visualize(flags):
   """Runs the command; returns the table that it ends with."""
+  _check(flags)
   folder = pathlib.Path(flags.workdir).expanduser()
   weights_folder, workdir = find_weights(folder, flags.row, flags.seed)
   weights = load_weights(weights_folder)
@@ -66,7 +71,17 @@ def visualize(flags):
     scale=flags.scale,
   )
   row = {'label': weights.network.label, 'masks': found}
-  return '\n' + markdown(masks.lines({'': row}))
+  return '\n' + markdown(mask_lines({'': row}))
+
+
+def _check(flags):
+  """Raises ValueError for flags that would be ignored."""
+  if flags.count < 1 or flags.size < 0:
+    raise ValueError('--count is 1 or more, --size 0 or more.')
+  if flags.size and not flags.images:
+    raise ValueError('--size is for photos: say which, --images.')
+  if flags.data_dir and flags.images:
+    raise ValueError("--data_dir is for the workdir's data, not for --images.")
 
 
 if __name__ == '__main__':

@@ -29,21 +29,32 @@ def photos(patterns, network, size):
       f'takes images of {network.input_shape[0]} pixels only.'
     )
   paths = [path for pattern in patterns for path in _files(pattern)]
-  names = [path.stem for path in paths]
-  for path in paths:
-    unique = names.count(path.stem) == 1
+  for name, path in zip(_names(paths), paths, strict=True):
     image = read_photo(
       path,
       size=size or network.input_shape[0],
       channels=network.input_shape[-1],
       square=per_pixel,
     )
-    name = path.stem if unique else path.name
     yield Shown(name, path.name, image)
 
 
+def _names(paths):
+  """A name for each path that no other one has."""
+  for name in (
+    lambda path: path.stem,
+    lambda path: path.name,
+    lambda path: '_'.join([path.parent.name, path.name]),
+  ):
+    names = [name(path) for path in paths]
+    if len(set(names)) == len(names):
+      return names
+  return [f'{number:04}_{path.name}' for number, path in enumerate(paths)]
+
+
 def _files(pattern):
-  found = sorted(glob.glob(str(pathlib.Path(pattern).expanduser())))
+  path = pathlib.Path(pattern).expanduser()
+  found = [str(path)] if path.is_file() else sorted(glob.glob(str(path)))
   if not found:
     raise FileNotFoundError(f'No image is called {pattern!r}.')
   return [pathlib.Path(path) for path in found]

@@ -70,7 +70,6 @@ def measured(name, number, rate, checksum=2.0, **settings):
     images_per_second=rate,
     per_core=rate / 2,
     peak_memory=2**20,
-    added_memory=None,
     checksum=checksum,
   )
 
@@ -93,9 +92,9 @@ def test_medians_and_ratios_by_hand():
   assert rows['grid_sample, grid given']['ratio_per_core'] == 2
   assert sampler.table(rows).splitlines()[2:] == [
     '| attention_sample | 500 | 250 | – | – | 1 | – |',
-    '| map_coordinates | 200 | 100 | 3.00 | 3.00 | 1 | – |',
+    '| map_coordinates | 200 | 100 | 3.00 | 3.00 | 1 | 1.00 |',
     '| bilinear_sample | 900 | 450 | – | – | 1 | – |',
-    '| grid_sample, grid given | 450 | 225 | 2.00 | 2.00 | 1 | – |',
+    '| grid_sample, grid given | 450 | 225 | 2.00 | 2.00 | 1 | 1.00 |',
   ]
 
 

@@ -58,3 +58,21 @@ def test_pattern_without_a_parameter():
     r'group1_block1, head, stem; patterns',
   ):
     check_patterns('config.freeze', ('stem', 'group3_*'), TREE)
+
+
+@pytest.mark.parametrize(
+  ('pattern', 'path', 'covered'),
+  [
+    ('**/bn*', 'bn/scale', True),
+    ('**/bn*', 'a/b/c/bn0/scale', True),
+    ('**/bn*', 'a/conv0/kernel', False),
+    ('a/**/kernel', 'a/kernel', True),
+    ('a/**/kernel', 'a/b/c/kernel', True),
+    ('a/**/kernel', 'b/kernel', False),
+    ('a/**', 'a/b', True),
+    ('**', 'a', True),
+    ('*/bn*', 'a/b/bn0/scale', False),
+  ],
+)
+def test_two_stars_stand_for_any_number_of_names(pattern, path, covered):
+  assert covers([pattern], tuple(path.split('/'))) is covered

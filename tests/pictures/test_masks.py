@@ -55,15 +55,24 @@ def test_panels_draw_what_they_say():
   assert figure.axes[0].images[5].get_alpha() == pytest.approx(0.55)
 
 
-def test_scales():
+def test_own_scales_and_one_for_all_bands():
   maps = np.array([[[0.0, 1.0]], [[4.0, 6.0]]])
-  assert limits(maps, 0, 'own') == (0, 1) and limits(maps, 1, 'own') == (4, 6)
-  assert limits(maps, 0, 'shared') == limits(maps, 1, 'shared') == (0, 6)
+  bands = [Band('a', {'mask': maps}), Band('b', {'mask': maps - 3})]
+  assert limits(bands, 'mask', maps[1], 'own') == (4, 6)
+  assert limits(bands, 'mask', maps[1], 'shared') == (-3, 6)
+  # Other parts, and bands without this one, have no say.
+  bands[0].maps['trunk'] = maps * 100
+  bands.append(Band('c', {'trunk': maps}))
+  assert limits(bands, 'mask', maps[0], 'shared') == (-3, 6)
   with pytest.raises(ValueError, match="Unknown scale 'mine'.*own, shared"):
     masks_figure(images(1), ['x'], [band(n=1)], scale='mine')
-  said = texts(masks_figure(images(), 'ab', [band(0)], scale='shared'))
-  mask = band(0).maps['mask']
-  assert said.count(f'{mask.min():.2g} … {mask.max():.2g}') == 6
+
+
+def test_shared_scales_are_written_below_every_panel():
+  bands = [band(0), band(1)]
+  said = texts(masks_figure(images(), 'ab', bands, scale='shared'))
+  both = np.stack([one.maps['mask'] for one in bands])
+  assert said.count(f'{both.min():.2g} … {both.max():.2g}') >= 2 * 2 * 3
 
 
 def test_darkened_is_the_image_times_the_mask():

@@ -12,7 +12,7 @@ from at_jax.pictures import masks, responses
 pytestmark = pytest.mark.usefixtures('no_pictures')
 
 PLACES = ('group1/module1', 'group2/module1')
-PARTS = ('trunk', 'mask', 'product', 'fused', 'active')
+PARTS = ('split', 'trunk', 'mask', 'product', 'fused', 'active')
 
 
 def found(plus):

@@ -1,17 +1,12 @@
 """Networks with soft masks: what a run writes, measures and shows of them."""
 
-import json
-import re
-
 import jax
 import numpy as np
 import pytest
 from helpers import Quiet, one_device
-from PIL import Image
 from small_networks import SmallRAN
 
 from at_jax.data import load_dataset
-from at_jax.data.augment import normalise
 from at_jax.evaluate import evaluate
 from at_jax.models import MODELS
 from at_jax.report import write_report
@@ -22,7 +17,7 @@ from at_jax.train.weights import load_weights
 from at_jax.visualize.__main__ import main as visualize
 
 PLACES = tuple(f'group{g}/module1' for g in (1, 2, 3))
-PARTS = ('trunk', 'mask', 'product', 'fused', 'active')
+PARTS = ('split', 'trunk', 'mask', 'product', 'fused', 'active')
 
 
 @pytest.fixture(scope='module')
@@ -71,6 +66,7 @@ def test_the_mean_of_each_pixel_is_kept(folder, weights):
     assert measured['masks'][place] == pytest.approx(found, rel=1e-4)
   about = read_json(folder / 'about.json')
   assert 'of 200 training labels wrong on purpose (level 0.2' in about['data']
+  assert result['data'] == about['data']
 
 
 def test_statistics_are_those_of_all_test_images(folder, ends):
@@ -103,8 +99,8 @@ def test_kept_maps_are_those_of_the_network(folder, ends):
     for image in arrays['images']
   ]
   for place in PLACES:
-    trunk, mask = (ends[f'{part}/{place}'][equal] for part in PARTS[:2])
-    wanted = dict(trunk=trunk, mask=mask, product=mask * trunk)
+    split, trunk, mask = (ends[f'{part}/{place}'][equal] for part in PARTS[:3])
+    wanted = dict(split=split, trunk=trunk, mask=mask, product=mask * trunk)
     wanted['fused'] = wanted['product'] + trunk
     wanted['active'] = np.maximum(wanted['fused'], 0)
     contrast = mask.std((1, 2)).mean(0)
@@ -128,86 +124,24 @@ def test_the_report_shows_them(folder):
     assert not [name for name in arrays if 'mask' in name]
 
 
-def test_visualize_test_images(folder, tmp_path, capsys):
-  visualize([f'--workdir={folder}', f'--out={tmp_path}', '--count=2'])
-  said = capsys.readouterr().out
-  assert (
-    len(re.findall(r'test\d+_masks.png: \d, probability [01]\.', said)) == 2
-  )
-  assert said.count('| Attention-56 | group1/module1 |') == 1
-  assert len(list(tmp_path.glob('test*_masks.png'))) == 2
-
-
-def photo(path, size, mode='RGB', **kwargs):
-  rng = np.random.default_rng(0)
-  channels = {'L': (), 'RGB': (3,), 'CMYK': (4,)}[mode]
-  pixels = rng.integers(0, 256, (*size, *channels), dtype=np.uint8)
-  Image.fromarray(pixels, mode).save(path, **kwargs)
-
-
-def test_visualize_photos_of_any_kind(folder, weights, tmp_path, capsys):
-  photo(tmp_path / 'a.jpg', (30, 50))
-  photo(tmp_path / 'grey.png', (20, 10), 'L')
-  photo(tmp_path / 'cmyk.jpg', (9, 12), 'CMYK')
-  photo(tmp_path / 'dot.png', (1, 1))
-  out = tmp_path / 'out'
-  patterns = [str(tmp_path / '*.jpg'), str(tmp_path / '*.png')]
-  visualize(
-    [f'--workdir={folder}', f'--out={out}', '--channels=top1,max,3']
-    + ['--modules=group2/*', '--scale=shared', '--images', *patterns]
-  )
-  said = capsys.readouterr().out
-  assert 'group2/module1' in said and 'group1' not in said
-  names = sorted(path.name for path in out.glob('*.png'))
-  assert names == [
-    'a_masks.png',
-    'cmyk_masks.png',
-    'dot_masks.png',
-    'grey_masks.png',
-  ]
-  with np.load(out / 'a_masks.npz') as arrays:
-    assert arrays['image'].shape == (8, 8, 3)  # the central square
-    assert sorted(arrays) == sorted(
-      ['image', *(f'{part}/group2/module1' for part in PARTS)]
-    )
-    network = weights.network
-    pixels = normalise(arrays['image'][None], network.mean, network.std)
-    _, ends = network.apply(weights.variables, pixels)
-    np.testing.assert_allclose(
-      arrays['mask/group2/module1'],
-      ends['mask/group2/module1'][0],
-      rtol=1e-4,
-      atol=1e-5,
-    )
-
-
-@pytest.mark.parametrize(
-  ('arguments', 'words'),
-  [
-    (['--modules=group9/*'], 'Unknown module .*group9.*group2/module1'),
-    (['--channels=4'], 'a number below 4'),
-    (['--channels=top0'], 'takes mean, max, top3'),
-    (['--images', 'nowhere*.jpg'], "No image is called 'nowhere"),
-    (['--size=99', '--images', 'x.jpg'], 'mean of each pixel.*8 pixels'),
-    (['--row=mian'], "Unknown row .*'mian'.*mean 'main'"),
-  ],
-)
-def test_visualize_errors(folder, tmp_path, arguments, words):
-  with pytest.raises(SystemExit) as error:
-    visualize([f'--workdir={folder}', f'--out={tmp_path}', *arguments])
-  assert re.search(words, str(error.value)), error.value
-
-
-def test_broken_photos_are_named(folder, tmp_path):
-  (tmp_path / 'x.jpg').write_bytes(b'no image')
-  with pytest.raises(SystemExit, match=r'x\.jpg: it is no image'):
-    visualize([f'--workdir={folder}', '--images', str(tmp_path / 'x.jpg')])
-
-
-def test_a_network_without_masks_is_told(tmp_path, small_wrn):
+def test_a_network_without_masks_has_responses_only(tmp_path, small_wrn):
   config = load_config('configs/wrn.py:tiny')
   run_study(config, tmp_path, name='wrn', console=Quiet(), mesh=one_device())
+  result = read_json(tmp_path / 'main/seed0/result.json')
+  assert 'masks' not in result and len(result['responses']) == 3
+  assert not (tmp_path / 'main/seed0/masks.npz').exists()
   with pytest.raises(SystemExit, match='has no masks: --what=masks is for'):
     visualize([f'--workdir={tmp_path}'])
-  result = json.loads((tmp_path / 'main/seed0/result.json').read_text())
-  assert 'masks' not in result and len(result['responses']) == 3
+
+
+def test_rows_of_other_data_say_so(tmp_path, monkeypatch):
+  """A study of noise: its own data are clean, those of its rows are not."""
+  monkeypatch.setitem(MODELS, 'ran_cifar', SmallRAN)
+  config = load_config('configs/ran_table5.py:tiny,rows=attention_30')
+  console = Quiet()
+  run_study(config, tmp_path, name='x', console=console, mesh=one_device())
+  said = [line for line in console.lines if 'wrong on purpose' in line]
+  assert said[0].startswith('row attention_30: data digits from')
+  write_report(tmp_path)
+  page = (tmp_path / 'report.md').read_text()
+  assert 'Data of Attention-92, 30 %: ' in page and 'level 0.3, seed 0' in page

@@ -1,0 +1,200 @@
+"""TASN: a small network looks where to sample an image for a large one.
+
+Source: Zheng, Fu, Zha and Luo, Looking for the Devil in the Details: Learning
+Trilinear Attention Sampling Network for Fine-grained Image Recognition (TASN),
+CVPR 2019, https://arxiv.org/abs/1903.06150, and its authors' code,
+https://github.com/researchmm/tasn. Where they disagree docs/tasn.md says what
+is here.
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from at_jax import models
+from at_jax._arrays import check_rank, unknown
+from at_jax.models.layers import kaiming_normal
+from at_jax.models.tasn_attention import AttentionNetwork
+from at_jax.resize import resize_align_corners
+from at_jax.sampler import attention_sample
+from at_jax.trilinear import trilinear_attention
+
+SAMPLERS = ('cdf', 'uniform')
+
+
+class TASN(nn.Module):
+  """Trilinear attention sampling, with a master and, in training, a part net.
+
+  Images come at full size. At `attention_size` the attention network turns
+  them into one map a channel. Their mean says how to sample the structure
+  image, a single channel, drawn for each image and step anew, the detail image.
+  One backbone sees both, in training as one batch: its batch norms mix them.
+  The part network is the backbone on detail images, the master network that on
+  structure images. In evaluation there is no part network and nothing is drawn.
+
+  `apply` with `train=True` and `part` wants `rngs={'draw': key}`.
+
+  Logits are those of the master network: of the head that both networks share,
+  or with `heads='separate'` of its own. Endpoints, for the defaults:
+    `logits/attention`, `logits/master` and, of the shared head,
+    `logits/master_shared` [B, classes]; in training `logits/part` and
+    `logits/part_shared`; the backbone's own of structure images, `group1` ...
+    `features` X [B, 28, 28, 512] and `attention`, one map a channel of it;
+    `map/structure` [B, 28, 28] and `sampled/structure` [B, 224, 224, C]; in
+    training `map/detail`, `sampled/detail` and the `detail_index` [B].
+
+  Attributes:
+    backbone: a key of `MODELS`, called with `num_classes` and `dtype`; or such
+      a name and its arguments in a tuple, ('wrn', (('depth', 10),)).
+    attention_size: height and width that the attention network sees.
+    sampled_size: height and width that the backbone sees.
+    stem, width, blocks: of the attention network, see `Trunk`.
+    spatial_scale, variant: see `at_jax.trilinear_attention`.
+    power: of the structure map, entry by entry; 1 in the paper, 2 in MXNet.
+    sampler: `cdf`, or `uniform`: a plain resize, for comparison.
+    dense, iters, joint, rule, marginal: see `at_jax.sample_positions`.
+    detail_floor: added to detail maps; 0.01 in the authors' PyTorch code.
+    align_corners: how maps are brought to the image's size.
+    heads: `both`, `shared` or `separate`.
+    part: whether there is a part network in training.
+    num_classes: number of logits.
+    dtype: of the activations; maps and positions are float32 or wider.
+  """
+
+  backbone: Any = 'resnet50'
+  attention_size: int = 224
+  sampled_size: int = 224
+  stem: str = 'imagenet'
+  width: int = 64
+  blocks: tuple[int, ...] = (2, 2, 2, 2)
+  spatial_scale: float = 7.0
+  variant: str = 'both'
+  power: float = 1.0
+  sampler: str = 'cdf'
+  dense: float = 4.0
+  iters: int = 5
+  joint: bool = True
+  rule: str = 'centre'
+  marginal: str = 'max'
+  detail_floor: float = 0.0
+  align_corners: bool = False
+  heads: str = 'both'
+  part: bool = True
+  num_classes: int = 200
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, images, *, train):
+    check_rank('TASN', images, '[B, H, W, C]')
+    if self.sampler not in SAMPLERS:
+      raise ValueError(unknown('sampler of TASN', self.sampler, SAMPLERS))
+    if self.heads not in HEADS:
+      raise ValueError(unknown('heads of TASN', self.heads, tuple(HEADS)))
+    features, logits = AttentionNetwork(
+      self.stem,
+      self.width,
+      self.blocks,
+      self.num_classes,
+      self.dtype,
+      name='attention',
+    )(_resized(images, self.attention_size), train=train)
+    attention = trilinear_attention(
+      jax.lax.stop_gradient(features),
+      spatial_scale=self.spatial_scale,
+      variant=self.variant,
+    )
+    structure = jnp.mean(attention, axis=-1)
+    if self.power != 1:
+      structure = structure**self.power
+    ends = {'logits/attention': logits, 'features': features}
+    ends |= {'attention': attention, 'map/structure': structure}
+    views = {'master': self._sampled(images, structure)}
+    ends['sampled/structure'] = views['master']
+    # Parameters are made of both branches, whatever is then applied.
+    if self.part and (train or self.is_initializing()):
+      index = self._drawn(attention)
+      detail = jnp.take_along_axis(
+        attention, index[:, None, None, None], axis=-1
+      )[..., 0]
+      detail = detail + self.detail_floor
+      views = {'part': self._sampled(images, detail)} | views
+      ends |= {'detail_index': index, 'map/detail': detail}
+      ends['sampled/detail'] = views['part']
+    ends |= self._classified(views, train)
+    best = 'shared' in HEADS[self.heads]
+    return ends['logits/master_shared' if best else 'logits/master'], ends
+
+  def _drawn(self, attention):
+    """The number of a channel for each image, `[B]`."""
+    count, channels = len(attention), attention.shape[-1]
+    if self.is_initializing():
+      return jnp.zeros(count, jnp.int32)
+    return jax.random.randint(self.make_rng('draw'), (count,), 0, channels)
+
+  def _sampled(self, images, maps):
+    """Images resampled by maps, at `sampled_size`."""
+    size = (self.sampled_size,) * 2
+    if self.sampler == 'uniform':
+      return _resized(images, self.sampled_size)
+    if self.align_corners:
+      maps = resize_align_corners(maps[..., None], images.shape[1:3])[..., 0]
+    return attention_sample(
+      images,
+      maps,
+      size,
+      dense=self.dense,
+      iters=self.iters,
+      joint=self.joint,
+      rule=self.rule,
+      marginal=self.marginal,
+    )
+
+  def _classified(self, views, train):
+    """Logits of every branch, and the backbone's endpoints of the master's."""
+    name, arguments = self.backbone, ()
+    if not isinstance(name, str):
+      name, arguments = self.backbone
+    if name not in models.MODELS:
+      raise ValueError(unknown('backbone of TASN', name, models.MODELS))
+    backbone = models.MODELS[name](
+      **dict(arguments),
+      num_classes=self.num_classes,
+      dtype=self.dtype,
+      name='backbone',
+    )
+    # One batch: two applications would update the batch norms twice.
+    batch = jnp.concatenate(list(views.values()))
+    logits, found = backbone(batch, train=train)
+    last = max(group for group in found if '/' not in group)
+    pooled = jnp.mean(nn.relu(found[last]), axis=(1, 2))
+    ends, count = {}, len(batch) // len(views)
+    for i, branch in enumerate(views):
+      own = slice(i * count, (i + 1) * count)
+      if 'shared' in HEADS[self.heads]:
+        ends[f'logits/{branch}_shared'] = logits[own]
+      if 'separate' in HEADS[self.heads]:
+        dense = nn.Dense(
+          self.num_classes,
+          dtype=self.dtype,
+          kernel_init=kaiming_normal,
+          name=f'{branch}_head',
+        )
+        ends[f'logits/{branch}'] = dense(pooled[own])
+    # The master's come last.
+    own = slice(-count, None)
+    return ends | {name: end[own] for name, end in found.items()}
+
+
+HEADS = {
+  'both': ('shared', 'separate'),
+  'shared': ('shared',),
+  'separate': ('separate',),
+}
+
+
+def _resized(images, side):
+  """Bilinear, half-pixel centres, no filter: as the authors' codes do it."""
+  shape = (len(images), side, side, images.shape[-1])
+  return jax.image.resize(images, shape, 'bilinear', antialias=False)

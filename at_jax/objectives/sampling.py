@@ -1,0 +1,156 @@
+"""What TASN minimises: cross-entropies of its branches, part teaches master.
+
+Source: Zheng, Fu, Zha and Luo, Looking for the Devil in the Details: Learning
+Trilinear Attention Sampling Network for Fine-grained Image Recognition (TASN),
+CVPR 2019, https://arxiv.org/abs/1903.06150.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+from at_jax._arrays import unknown
+from at_jax.losses import cross_entropy, soft_target_cross_entropy
+from at_jax.objectives.network import Network
+
+BRANCHES = ('attention', 'part', 'master', 'part_shared', 'master_shared')
+DISTILLED = ('master', 'part')  # student, teacher; or those of the shared head
+
+
+def tasn(
+  *,
+  weights,
+  student,
+  teacher,
+  steps_per_epoch,
+  epochs,
+  distil=1.0,
+  temperature=10.0,
+  t_squared=False,
+  one_way=True,
+):
+  """Builds a `Sampling`: for a model that has endpoints `logits/<branch>`.
+
+  Args:
+    weights: {branch: weight of its cross-entropy}; branches with a weight of 0,
+      and those that are not named, have none.
+    student: a `Network` of `tasn`.
+    teacher: of no use here.
+    steps_per_epoch: likewise.
+    epochs: likewise.
+    distil: weight of the soft cross-entropy of master to part; 0 for none. The
+      paper's lambda is its ratio to the master's weight.
+    temperature: of both in it.
+    t_squared: whether it is multiplied by the temperature's square.
+    one_way: stop its gradient at the part network, as the paper has it; the
+      authors' code does not.
+
+  Raises:
+    ValueError: a branch that there is not, or the model has not.
+  """
+  del teacher, steps_per_epoch, epochs
+  for branch in weights:
+    if branch not in BRANCHES:
+      raise ValueError(unknown('branch of TASN', branch, BRANCHES))
+  objective = Sampling(
+    student,
+    {branch: weight for branch, weight in dict(weights).items() if weight},
+    distil,
+    temperature,
+    t_squared,
+    one_way,
+  )
+  objective.check()
+  return objective
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sampling:
+  """See `tasn`, which builds it."""
+
+  student: Network
+  weights: dict[str, float]
+  distil: float
+  temperature: float
+  t_squared: bool
+  one_way: bool
+
+  teacher = None
+  reads_gradients = False
+
+  def init(self, key):
+    """It has no parameters of its own."""
+    del key
+    return {}
+
+  def loss(self, params, batch_stats, teacher_variables, batch, key, step):
+    """One batch's loss, new batch statistics and metrics; see the package."""
+    del teacher_variables, step
+    variables = {'params': params['student'], 'batch_stats': batch_stats}
+    (logits, ends), batch_stats = self.student.apply(
+      variables, batch['image'], train=True, key=key
+    )
+    parts = {
+      f'ce/{branch}': jnp.mean(cross_entropy(own, batch['label']))
+      for branch, own in _branches(ends).items()
+    }
+    total = sum(w * parts[f'ce/{name}'] for name, w in self.weights.items())
+    if self.distil:
+      master, part = self._distilled(_branches(ends))
+      if self.one_way:
+        part = jax.lax.stop_gradient(part)
+      soft = soft_target_cross_entropy(
+        master, part, temperature=self.temperature, t_squared=self.t_squared
+      )
+      parts['distil'] = jnp.mean(soft)
+      total += self.distil * parts['distil']
+    wrong = jnp.argmax(logits, axis=-1) != batch['label']
+    metrics = {
+      'loss': total,
+      'train_error': 100.0 * jnp.mean(wrong.astype(jnp.float32)),
+      **parts,
+    }
+    return total, (batch_stats, metrics)
+
+  def check(self):
+    """Traces the model on shapes alone: what does not fit is said at once."""
+    network = self.student
+    images = jax.ShapeDtypeStruct((2, *network.input_shape), jnp.float32)
+    (_, ends), _ = jax.eval_shape(
+      lambda variables, images: network.apply(
+        variables, images, train=True, key=jax.random.key(0)
+      ),
+      network.variable_shapes,
+      images,
+    )
+    found = _branches(ends)
+    for branch in self.weights:
+      if branch not in found:
+        raise ValueError(
+          f'The branch {branch!r} has a weight, and {network.label} no '
+          f'endpoint logits/{branch}. '
+          f'{unknown("branch of this network", branch, found)} See its heads '
+          'and part, or set the weight to 0.'
+        )
+    if self.distil:
+      self._distilled(found)
+
+  def _distilled(self, found):
+    """(logits of the master, of the part): of their own heads if they have."""
+    for suffix in ('', '_shared'):
+      pair = [found.get(f'{branch}{suffix}') for branch in DISTILLED]
+      if None not in pair:
+        return pair
+    raise ValueError(
+      f'{self.student.label} has no part network to learn from: set '
+      'config.objective.distil=0, or config.model.part=True.'
+    )
+
+
+def _branches(ends):
+  return {
+    name.removeprefix('logits/'): end
+    for name, end in ends.items()
+    if name.startswith('logits/')
+  }
