@@ -20,8 +20,8 @@ A batch of 32 images of 512 x 512 and their maps of 28 x 28 become samples of
 On a machine with a GPU that jax sees, the same commands measure there. Every
 measurement is a process of its own, rounds interleave them. A rate per core is
 images over processor time: other programs disturb it little; on a GPU it says
-nothing. Peak memory: on a CPU of the whole process, with the framework, the
-inputs and compilation, but not the making of the inputs; on a GPU of the arrays.
+nothing. Peak memory: on a CPU of the whole process once the inputs are there,
+with framework and compilation; on a GPU of the arrays.
 """
 
 import argparse

@@ -244,6 +244,8 @@ def test_boxes_reach_result_report_and_evaluate(folder, tmp_path):
   assert own['class_errors'] == result['test_class_errors']
   whole = evaluate(tmp_path / 'work', to_box=False, mesh=one_device())
   assert 30 < whole['localisation']['area'] < 70
+  larger = evaluate(tmp_path / 'work', size=24, mesh=one_device())
+  assert larger['images'] == own['images'] and larger['loss'] != own['loss']
   weights = evaluate(
     tmp_path / 'work/main/seed0/weights',
     data=f'folder:{folder}',

@@ -1,0 +1,156 @@
+"""What TASN minimises: values by hand, which gradients flow, errors."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from small_networks import random_split, variables_of
+
+from at_jax.models import create_model
+from at_jax.objectives import Network, make_objective
+
+SMALL = dict(
+  backbone=('wrn', (('depth', 10), ('width', 0.25))),
+  attention_size=8,
+  sampled_size=8,
+  stem='small',
+  width=4,
+  blocks=(1,),
+)
+WEIGHTS = dict(
+  attention=1.0, part=0.5, master=0.5, part_shared=0.25, master_shared=2.0
+)
+
+
+def network(**kwargs):
+  model = create_model('tasn', **(SMALL | kwargs), num_classes=10)
+  return Network(model, (120.0,), (60.0,), (8, 8, 3), 'small TASN')
+
+
+def objective(student, weights=WEIGHTS, **settings):
+  return make_objective(
+    dict(name='tasn', weights=weights, **settings),
+    student=student,
+    teacher=None,
+    steps_per_epoch=3,
+    epochs=2,
+  )
+
+
+@pytest.fixture(scope='module')
+def batch():
+  raw = random_split(6)
+  image = (raw['image'] - 120.0) / 60.0
+  return {'image': jnp.float32(image), 'label': raw['label']}
+
+
+@pytest.fixture(scope='module')
+def student():
+  return network()
+
+
+@pytest.fixture(scope='module')
+def variables(student):
+  return variables_of(student, 3)
+
+
+def evaluated(made, variables, batch, key=0):
+  """(loss, metrics, gradients), jitted."""
+
+  @jax.jit
+  def run(params):
+    return jax.value_and_grad(made.loss, has_aux=True)(
+      {'student': params, 'objective': {}},
+      variables['batch_stats'],
+      {},
+      batch,
+      jax.random.key(key),
+      0,
+    )
+
+  (loss, (_, metrics)), gradients = run(variables['params'])
+  return loss, metrics, gradients['student']
+
+
+def ends_of(student, variables, batch, key=0):
+  (_, ends), _ = jax.jit(
+    lambda variables: student.apply(
+      variables, batch['image'], train=True, key=jax.random.key(key)
+    )
+  )(variables)
+  return jax.tree.map(np.float64, ends)
+
+
+def log_softmax(x):
+  x = x - x.max(-1, keepdims=True)
+  return x - np.log(np.exp(x).sum(-1, keepdims=True))
+
+
+def test_value_by_hand(student, variables, batch):
+  made = objective(student, distil=3.0, temperature=10.0)
+  loss, metrics, _ = evaluated(made, variables, batch)
+  ends = ends_of(student, variables, batch)
+  wanted = 0.0
+  for branch, weight in WEIGHTS.items():
+    logs = log_softmax(ends[f'logits/{branch}'])
+    ce = -logs[np.arange(6), batch['label']].mean()
+    np.testing.assert_allclose(metrics[f'ce/{branch}'], ce, rtol=1e-4)
+    wanted += weight * ce
+  master, part = (
+    log_softmax(ends[f'logits/{branch}'] / 10) for branch in ('master', 'part')
+  )
+  soft = -(np.exp(part) * master).sum(-1).mean()
+  np.testing.assert_allclose(metrics['distil'], soft, rtol=1e-4)
+  np.testing.assert_allclose(loss, wanted + 3 * soft, rtol=1e-4)
+  predicted = ends['logits/master_shared'].argmax(-1)
+  error = 100 * np.mean(predicted != batch['label'])
+  np.testing.assert_allclose(metrics['train_error'], error, rtol=1e-5)
+
+
+def test_another_key_sees_other_details(student, variables, batch):
+  made = objective(student)
+  losses = {float(evaluated(made, variables, batch, k)[0]) for k in range(3)}
+  assert len(losses) == 3
+
+
+def test_the_part_network_learns_nothing_from_the_master(
+  student, variables, batch
+):
+  only = dict(weights={}, temperature=2.0, t_squared=True)
+  _, _, stopped = evaluated(objective(student, **only), variables, batch)
+  _, _, both = evaluated(
+    objective(student, **only, one_way=False), variables, batch
+  )
+  norm = optax.tree.norm
+  assert norm(stopped['part_head']) == 0 and norm(both['part_head']) > 0
+  assert norm(stopped['master_head']) > 0 and norm(stopped['attention']) == 0
+
+
+def test_shared_heads_distil_where_there_are_no_others(batch):
+  student = network(heads='shared')
+  variables = variables_of(student, 3)
+  made = objective(student, weights={'master_shared': 1.0})
+  loss, metrics, _ = evaluated(made, variables, batch)
+  wanted = metrics['ce/master_shared'] + metrics['distil']
+  np.testing.assert_allclose(loss, wanted, rtol=1e-5)
+
+
+def test_without_a_part_network():
+  student = network(part=False)
+  with pytest.raises(ValueError, match='no part network to learn from'):
+    objective(student, weights={'master': 1.0})
+  made = objective(student, weights={'master': 1.0, 'part': 0.0}, distil=0.0)
+  assert made.weights == {'master': 1.0} and made.init(None) == {}
+
+
+@pytest.mark.parametrize(
+  ('weights', 'words'),
+  [
+    ({'mastr': 1.0}, "Unknown branch of TASN 'mastr'.*mean 'master'"),
+    ({'part_shared': 1.0}, 'no endpoint logits/part_shared.*heads'),
+  ],
+)
+def test_branches_that_there_are_not(weights, words):
+  with pytest.raises(ValueError, match=words):
+    objective(network(heads='separate'), weights=weights)
