@@ -69,7 +69,7 @@ def test_a_dead_map_is_even_without_cap_and_floor():
 
 @pytest.mark.parametrize(
   'old, rule, marginal',
-  [((1, 1), *TWO[1]), ((1, 3), *TWO[0]), ((4, 1), *TWO[1])],
+  [((1, 1), *TWO[1]), ((1, 3), *TWO[0])],
 )
 def test_maps_of_one_cell_along_an_axis(old, rule, marginal):
   maps = random_maps(2, (2, *old)) + 0.1
@@ -86,7 +86,6 @@ def test_maps_of_one_cell_along_an_axis(old, rule, marginal):
   [
     (((1, 9), (3, 1)), 'centre'),
     (((2, 1), (1, 4)), 'pt'),
-    (((1, 1), (1, 1)), 'pt'),
   ],
 )
 def test_images_and_results_of_one_pixel(sizes, rule):
@@ -128,7 +127,7 @@ def test_the_gradient_says_where_positions_go():
 
 @pytest.mark.parametrize(
   'rule, marginal, joint',
-  [('centre', 'max', True), ('pt', 'max', False), ('centre', 'sum', True)],
+  [('centre', 'max', True), ('pt', 'sum', False)],
 )
 def test_derivatives_against_finite_differences(rule, marginal, joint):
   with jax.enable_x64(True):
