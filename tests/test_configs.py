@@ -19,7 +19,6 @@ NAMES = sorted(
   if f'configs/{path.name}' not in HELPERS
 )
 
-RESNETS = tuple(name for name in NAMES if name.startswith('resnet_'))
 WITH_GRADIENTS = (
   'digits_grad_at',
   'nin_grad_at',
@@ -28,9 +27,6 @@ WITH_GRADIENTS = (
   'table3',
 )
 
-
-# Others stand for their networks: a small one takes the WRN's place.
-WITHOUT_WRN = ('table1', 'table2', 'table4', 'table5', *RESNETS)
 
 # Rows that other configs have too are left out.
 FEWER = {'digits_at': ',rows=alone+at_kd'}
@@ -46,15 +42,14 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize('name', NAMES)
 def test_tiny(name, folder, monkeypatch):
-  # The real one takes a minute to compile, and is tested in tests/models.
+  # The real ones compile for long, and are tested in tests/models; the default
+  # config runs with them in test_train_command.py.
   monkeypatch.setitem(MODELS, 'ran_cifar', SmallRAN)
+  monkeypatch.setitem(MODELS, 'wrn', SmallWRN)
   if name != 'ran_digits':  # one stands for all: drawing takes seconds
     monkeypatch.setattr(masks, 'draw_masks', lambda *_, **__: None)
   config = load_config(f'configs/{name}.py:tiny{FEWER.get(name, "")}')
   workdir = folder / name
-  if name in WITHOUT_WRN:
-    monkeypatch.setitem(MODELS, 'wrn', SmallWRN)
-    workdir = folder / 'small' / name  # with teachers of its own
   run_study(
     config,
     workdir,

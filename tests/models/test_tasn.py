@@ -96,11 +96,18 @@ class _Sized:
     return self.model.init(key, jnp.asarray(IMAGES[:1]), train=train)
 
 
+@functools.cache
+def compiled(model, train):
+  return jax.jit(
+    functools.partial(model.apply, train=train, mutable=['batch_stats'])
+  )
+
+
 def run(model, variables, key=0, train=True, images=IMAGES):
   """(logits, endpoints, new statistics)."""
-  (logits, ends), updated = jax.jit(
-    functools.partial(model.apply, train=train, mutable=['batch_stats'])
-  )(variables, images, rngs={'draw': jax.random.key(key)})
+  (logits, ends), updated = compiled(model, train)(
+    variables, images, rngs={'draw': jax.random.key(key)}
+  )
   return logits, ends, updated.get('batch_stats', {})
 
 
