@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from at_jax._arrays import divide_by_largest
+from at_jax.resize import half_pixel, linear_matrix
 
 
 @functools.partial(
@@ -62,12 +63,6 @@ def marginals(maps, image_size, kind):
   )
 
 
-def half_pixel(cells, pixels):
-  """Where centres of pixels lie among cells of the same side, `[pixels]`."""
-  centres = (np.arange(pixels) + 0.5) * cells / pixels - 0.5
-  return np.clip(centres, 0, cells - 1)
-
-
 def _marginal(maps_bnk, along, across, kind):
   """`[B, N]`, of a map interpolated at positions `along` x `across`."""
   cells, others = maps_bnk.shape[1:]
@@ -92,8 +87,7 @@ def _interpolate(x, positions, cells):
   """The last axis of `[B, ?, cells]` at fixed positions, linearly."""
   if np.array_equal(positions, np.arange(cells)):
     return x
-  distance = np.abs(positions - np.arange(cells)[:, None])
-  matrix = jnp.asarray(np.maximum(0, 1 - distance), x.dtype)
+  matrix = jnp.asarray(linear_matrix(positions, cells).T, x.dtype)
   return jnp.matmul(x, matrix, precision='highest')
 
 

@@ -72,11 +72,9 @@ def evaluate(
   if dataset.splits.get(split) is None:
     raise ValueError(unknown('split', split, dataset.splits))
   examples = dataset.splits[split]
-  resized = (
-    changes.get('size')
-    and examples.image_shape[2:] == (weights.network.input_shape[2:])
-  )
-  if examples.image_shape != weights.network.input_shape and not resized:
+  compared = slice(2 if changes.get('size') else 0, None)  # or channels alone
+  wanted = weights.network.input_shape[compared]
+  if examples.image_shape[compared] != wanted:
     raise ValueError(
       f'The weights in {weights_folder} take images of '
       f'{weights.network.input_shape}, {dataset.name} has '

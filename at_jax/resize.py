@@ -154,3 +154,15 @@ def _interpolate(rows, length):
     matrix.astype(rows.dtype), (rows.shape[0], length, n)
   )
   return jnp.matmul(matrix, rows, precision='highest')
+
+
+def half_pixel(cells, pixels):
+  """Where centres of pixels lie among cells of the same side, `[pixels]`."""
+  centres = (np.arange(pixels) + 0.5) * cells / pixels - 0.5
+  return np.clip(centres, 0, cells - 1)
+
+
+def linear_matrix(positions, cells):
+  """`[positions, cells]`: the shares of the two neighbours of each position."""
+  distance = np.abs(positions[:, None] - np.arange(cells))
+  return np.maximum(0, 1 - distance)

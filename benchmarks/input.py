@@ -19,14 +19,13 @@ programs disturb it little. The step is ResNet-18 taught by ResNet-34.
 """
 
 import argparse
-import json
 import os
 import pathlib
 import statistics
 import sys
 import tempfile
 
-from benchmarks.step import look_at_torch, run_module
+from benchmarks.step import look_at_torch, run_module, write
 
 SIZE = 224
 COUNT = 64  # files that are made
@@ -158,20 +157,14 @@ def main(arguments=None):
   rows = summarise(measurements)
   print(f'\n{table(rows)}')
   if flags.out:
-    about = run_module('benchmarks.workload', {'engine': 'at_jax'})
-    whole = dict(
-      flags={
-        name: value
-        for name, value in vars(flags).items()
-        if name not in ('torch_python', 'out', 'folder')
-      },
+    write(
+      flags,
       files='a folder of photos' if flags.folder else 'made',
-      at_jax=about,
+      at_jax=run_module('benchmarks.workload', {'engine': 'at_jax'}),
       torch=torch or problem,
       rows=rows,
       measurements=measurements,
     )
-    pathlib.Path(flags.out).write_text(json.dumps(whole, indent=1) + '\n')
   return int(any('failed' in one for one in measurements))
 
 

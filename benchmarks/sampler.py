@@ -25,14 +25,12 @@ with framework and compilation; on a GPU of the arrays.
 """
 
 import argparse
-import json
 import math
 import os
-import pathlib
 import statistics
 import sys
 
-from benchmarks.step import look_at_torch, run_module
+from benchmarks.step import look_at_torch, run_module, write
 
 OURS, GIVEN = 'attention_sample', 'bilinear_sample'
 KEYS = ('images_per_second', 'per_core', 'peak_memory')
@@ -173,16 +171,13 @@ def main(arguments=None):
   measurements = measure_all(flags, ways, device)
   rows = summarise(measurements)
   print(f'\n{table(rows)}')
-  if flags.out:
-    paths = ('torch_python', 'out')
-    whole = dict(
-      flags={k: v for k, v in vars(flags).items() if k not in paths},
-      at_jax=about,
-      torch=torch or problem,
-      rows=rows,
-      measurements=measurements,
-    )
-    pathlib.Path(flags.out).write_text(json.dumps(whole, indent=1) + '\n')
+  write(
+    flags,
+    at_jax=about,
+    torch=torch or problem,
+    rows=rows,
+    measurements=measurements,
+  )
   return int(any('failed' in one for one in measurements))
 
 

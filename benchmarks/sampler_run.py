@@ -74,8 +74,8 @@ def our_sampler(settings):
 def coordinates(images, rows, columns):
   """By SciPy's function in jax, in the form in which it is fastest.
 
-  One coordinate array for a whole batch takes twice as long, a loop over the
-  channels seven times.
+  One coordinate array for a whole batch, or a loop over the channels, takes
+  longer.
   """
   import jax
   import jax.numpy as jnp
@@ -183,7 +183,7 @@ def measure(settings):
   begin, used, count = time.perf_counter(), time.process_time(), 0
   while not count or time.perf_counter() - begin < settings['seconds']:
     # Its memory serves the next one: new pages from the system, or not, would
-    # be chance, and up to a fifth of the time.
+    # be chance.
     result = None
     result = call()
     count += settings['batch']

@@ -44,7 +44,7 @@ from benchmarks.variants import VARIANTS, is_bfloat16
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 HUGE_PAGES = 'glibc.malloc.hugetlb'
-PATHS = ('torch_python', 'out')  # flags that say nothing elsewhere
+PATHS = ('torch_python', 'out', 'folder')  # flags that say nothing elsewhere
 
 
 def parse(arguments):
@@ -148,6 +148,14 @@ def look_at_torch(flags, device):
   )
 
 
+def write(flags, **found):
+  """Writes what was found, and under which flags, if `--out` names a file."""
+  if flags.out:
+    said = {k: v for k, v in vars(flags).items() if k not in PATHS}
+    text = json.dumps(dict(flags=said, **found), indent=1)
+    pathlib.Path(flags.out).write_text(text + '\n')
+
+
 def measure_all(flags, variants, device, save):
   """Measures everything, round by round; `save(measurements)` after each."""
   measurements = []
@@ -195,15 +203,13 @@ def main(arguments=None):
   ]
 
   def save(measurements):
-    if flags.out:
-      whole = dict(
-        flags={k: v for k, v in vars(flags).items() if k not in PATHS},
-        at_jax=about,
-        torch=torch or problem,
-        rows=summarise(measurements),
-        measurements=measurements,
-      )
-      pathlib.Path(flags.out).write_text(json.dumps(whole, indent=1) + '\n')
+    write(
+      flags,
+      at_jax=about,
+      torch=torch or problem,
+      rows=summarise(measurements),
+      measurements=measurements,
+    )
 
   measurements = measure_all(flags, variants, device, save)
   rows = summarise(measurements)

@@ -5,7 +5,7 @@ It does not say whether images are padded before or after their mean is
 subtracted: here before, so that a border is black. The mean is that of every
 pixel of the training images; they are not divided by a deviation (but by 255,
 which batch norm undoes). It does not say which epoch is reported: here the
-last. Of ImageNet's recipe, section 4.2, see `imagenet`.
+last. Of ImageNet's recipe, section 4.2, see ran_imagenet.py.
 """
 
 import math
@@ -95,13 +95,8 @@ def setup(arg):
   else:
     config = common.cifar(arg, arg.dataset)
     config.data.update(pad_mode='zero', per_pixel_mean=True, std=(255.0,))
-  config.optimizer.update(
-    lr=arg.lr,
-    nesterov=True,
-    weight_decay=1e-4,  # on everything, as the authors' code has it
-    factor=0.1,
-    reset_momentum=False,
-  )
+  config.optimizer.lr = arg.lr
+  set_optimizer(config)
   if not arg.tiny:
     config.data.update(
       validation=arg.validation, train_examples=arg.train_examples
@@ -113,6 +108,16 @@ def setup(arg):
     iterations = arg.iterations or usual
     _count(config, iterations, arg.train_examples or images)
   return config
+
+
+def set_optimizer(config):
+  """What all recipes share; for ImageNet decay and Nesterov are guesses."""
+  config.optimizer.update(
+    nesterov=True,
+    weight_decay=1e-4,  # on everything, as the authors' code has it
+    factor=0.1,
+    reset_momentum=False,
+  )
 
 
 def error(arg, depth, gate, residual, mask, noise):
@@ -147,16 +152,16 @@ def resnet_row(arg, label, *, noise=0.0):
   return made | _noisy(noise)
 
 
-def study(arg, rows, *, tiny):
+def study(arg, rows, *, tiny, baseline=''):
   """The recipe with those of `rows` that `arg.rows` selects.
 
-  `tiny` names those of the tiny form. Differences are to the first row.
+  `tiny` names those of the tiny form. Differences are to `baseline`, or to what
+  each row names.
   """
   config = setup(arg)
   wanted = arg.rows or (tiny if arg.tiny else '')
   config.rows = common.dotted(common.select(rows, wanted))
-  first = next(iter(rows))
-  config.baseline = first if first in config.rows else ''
+  config.baseline = baseline if baseline in config.rows else ''
   return config
 
 

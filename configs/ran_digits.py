@@ -26,8 +26,7 @@ def get_config(arg=None):
     train_examples=500,
   )
   config = common.digits(arg)
-  config.optimizer.update(nesterov=True, weight_decay=1e-4, factor=0.1)
-  config.optimizer.reset_momentum = False
+  ran.set_optimizer(config)
   model = ran.network(56, tiny=arg.tiny)
   if arg.tiny:
     config.seeds = min(config.seeds, 2)

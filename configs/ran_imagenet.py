@@ -23,12 +23,7 @@ def get_config(arg=None):
     arg, **photos.IMAGENET | dict(model='ran56', epochs=106)
   )
   config = photos.imagenet_data(arg)
-  config.optimizer.update(
-    nesterov=True,
-    weight_decay=1e-4,
-    factor=0.1,
-    reset_momentum=False,
-  )
+  ran.set_optimizer(config)
   if arg.tiny:
     config.model = ran.network(56, tiny=True)
   else:

@@ -17,4 +17,4 @@ def get_config(arg=None):
     'channel': ran.row(arg, 'channel', gate='channel'),
     'spatial': ran.row(arg, 'spatial', gate='spatial'),
   }
-  return ran.study(arg, rows, tiny='channel')
+  return ran.study(arg, rows, tiny='channel', baseline='mixed')

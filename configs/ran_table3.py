@@ -26,6 +26,4 @@ def get_config(arg=None):
     naive = ran.row(arg, f'{name}, naive', depth=depth, residual=False)
     rows[f'nal_{depth}'] = naive | {'baseline': f'arl_{depth}'}
   rows['resnet_164'] = ran.resnet_row(arg, 'ResNet-164')
-  config = ran.study(arg, rows, tiny='arl_56+nal_56')
-  config.baseline = ''
-  return config
+  return ran.study(arg, rows, tiny='arl_56+nal_56')

@@ -18,4 +18,4 @@ def get_config(arg=None):
     'local': ran.row(arg, 'local convolutions', mask='local'),
     'none': ran.row(arg, 'no masks', mask='none'),
   }
-  return ran.study(arg, rows, tiny='local+none')
+  return ran.study(arg, rows, tiny='local+none', baseline='encoder_decoder')

@@ -24,6 +24,5 @@ def get_config(arg=None):
     own = ran.row(arg, f'Attention-92, {level} %', depth=92, noise=noise)
     rows[f'attention_{level}'] = own | {'baseline': f'resnet_{level}'}
   config = ran.study(arg, rows, tiny='resnet_30')
-  config.baseline = ''
   config.data.noise_seed = arg.noise_seed
   return config

@@ -8,6 +8,8 @@ import functools
 import flax.linen as nn
 import jax.numpy as jnp
 
+from at_jax.resize import max_pool_ceil
+
 kaiming_normal = nn.initializers.variance_scaling(2.0, 'fan_in', 'normal')
 
 
@@ -63,3 +65,12 @@ batch_norm_from_1 = functools.partial(
 
 # The layer from pooled features to logits; its bias begins at 0.
 head = functools.partial(nn.Dense, kernel_init=kaiming_normal, name='head')
+
+
+def max_pool_after_relu(x):
+  """PyTorch's pool of its stems: 3x3, stride 2, padding 1, of entries >= 0.
+
+  In ceil mode after a zero, which no entry is below, before the first row and
+  column.
+  """
+  return max_pool_ceil(jnp.pad(x, ((0, 0), (1, 0), (1, 0), (0, 0))))

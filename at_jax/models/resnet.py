@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from at_jax._arrays import check_rank, unknown
 from at_jax.models import layers
 from at_jax.models.layers import batch_norm_from_1 as batch_norm
-from at_jax.resize import max_pool_ceil
+from at_jax.models.layers import max_pool_after_relu
 
 # torchvision's: the variance of what comes back is kept, not of what goes in.
 conv = functools.partial(
@@ -41,10 +41,7 @@ class Stem(nn.Module):
     norm = batch_norm(
       use_running_average=not train, dtype=self.dtype, name='bn0'
     )
-    # 3x3, stride 2, padding 1: in ceil mode after a zero, which no entry is
-    # below, before the first row and column.
-    x = jnp.pad(nn.relu(norm(x)), ((0, 0), (1, 0), (1, 0), (0, 0)))
-    return max_pool_ceil(x)
+    return max_pool_after_relu(nn.relu(norm(x)))
 
 
 class BasicBlock(nn.Module):

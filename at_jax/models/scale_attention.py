@@ -13,6 +13,7 @@ import numpy as np
 
 from at_jax._arrays import at_least_float32, check_rank, unknown
 from at_jax.models.layers import kaiming_normal
+from at_jax.resize import half_pixel, linear_matrix
 
 GATES = ('sigmoid', 'softmax')
 PER = ('class', 'scale')
@@ -127,7 +128,10 @@ def _resize(x, axis, length):
   n = x.shape[axis]
   if n == length:
     return x
-  matrix = (_means if length < n else _interpolation)(n, length)
+  if length < n:
+    matrix = _means(n, length)
+  else:
+    matrix = linear_matrix(half_pixel(n, length), n)
   y = jnp.tensordot(
     x, jnp.asarray(matrix, x.dtype), axes=(axis, 1), precision='highest'
   )
@@ -140,10 +144,3 @@ def _means(n, length):
   # In units of 1 / (n length) of the side, so that edges are whole numbers.
   inside = np.minimum(new + n, old + length) - np.maximum(new, old)
   return np.maximum(inside, 0) / n
-
-
-def _interpolation(n, length):
-  """`[length, n]`: the two neighbours of each new centre."""
-  centre = (np.arange(length)[:, None] + 0.5) * n / length - 0.5
-  centre = np.clip(centre, 0, n - 1)
-  return np.maximum(1 - np.abs(centre - np.arange(n)), 0)

@@ -22,6 +22,11 @@ from at_jax.sampler import attention_sample
 from at_jax.trilinear import trilinear_attention
 
 SAMPLERS = ('cdf', 'uniform')
+HEADS = {
+  'both': ('shared', 'separate'),
+  'shared': ('shared',),
+  'separate': ('separate',),
+}
 
 
 class TASN(nn.Module):
@@ -185,13 +190,6 @@ class TASN(nn.Module):
     # The master's come last.
     own = slice(-count, None)
     return ends | {name: end[own] for name, end in found.items()}
-
-
-HEADS = {
-  'both': ('shared', 'separate'),
-  'shared': ('shared',),
-  'separate': ('separate',),
-}
 
 
 def _resized(images, side):

@@ -64,6 +64,11 @@ class Network:
     return jax.eval_shape(self.init, jax.random.key(0))
 
   @property
+  def per_pixel(self):
+    """Whether each pixel has a mean of its own, which fixes the image size."""
+    return isinstance(self.mean[0], tuple)
+
+  @property
   def mixes_images(self):
     """Whether batch norm makes one image depend on the others in training."""
     stats = self.variable_shapes['batch_stats']

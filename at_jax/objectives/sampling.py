@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from at_jax._arrays import unknown
 from at_jax.losses import cross_entropy, soft_target_cross_entropy
 from at_jax.objectives.network import Network
+from at_jax.objectives.taps import parts_of
 
 BRANCHES = ('attention', 'part', 'master', 'part_shared', 'master_shared')
 DISTILLED = ('master', 'part')  # student, teacher; or those of the shared head
@@ -91,13 +92,14 @@ class Sampling:
     (logits, ends), batch_stats = self.student.apply(
       variables, batch['image'], train=True, key=key
     )
+    branches = parts_of('logits', ends)
     parts = {
       f'ce/{branch}': jnp.mean(cross_entropy(own, batch['label']))
-      for branch, own in _branches(ends).items()
+      for branch, own in branches.items()
     }
     total = sum(w * parts[f'ce/{name}'] for name, w in self.weights.items())
     if self.distil:
-      master, part = self._distilled(_branches(ends))
+      master, part = self._distilled(branches)
       if self.one_way:
         part = jax.lax.stop_gradient(part)
       soft = soft_target_cross_entropy(
@@ -124,7 +126,7 @@ class Sampling:
       network.variable_shapes,
       images,
     )
-    found = _branches(ends)
+    found = parts_of('logits', ends)
     for branch in self.weights:
       if branch not in found:
         raise ValueError(
@@ -146,11 +148,3 @@ class Sampling:
       f'{self.student.label} has no part network to learn from: set '
       'config.objective.distil=0, or config.model.part=True.'
     )
-
-
-def _branches(ends):
-  return {
-    name.removeprefix('logits/'): end
-    for name, end in ends.items()
-    if name.startswith('logits/')
-  }

@@ -10,6 +10,15 @@ def endpoint(endpoints, name, whose):
   return endpoints[name]
 
 
+def parts_of(part, endpoints):
+  """{place: array} of the endpoints `<part>/<place>`: of masks, of logits."""
+  return {
+    name.removeprefix(f'{part}/'): end
+    for name, end in endpoints.items()
+    if name.startswith(f'{part}/')
+  }
+
+
 def check_taps(term, taps):
   """Raises ValueError unless `taps` are pairs of names."""
   for tap in taps:

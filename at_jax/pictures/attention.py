@@ -12,19 +12,19 @@ from at_jax.pictures.cells import (
   FOOT,
   GAP,
   HEAD,
-  LINE,
   MARGIN,
   NARROW,
   SIGNED,
   cell_size,
   draw_image,
+  end_page,
   enlarged,
   fitting,
   letters,
+  start_page,
   wrapped,
   write,
   write_below,
-  write_title,
 )
 from at_jax.pictures.similarity import cosine, mean_cosine, unit_norm
 
@@ -72,24 +72,14 @@ def draw_attention(path, images, names, taps, columns, *, shown=4):
 
 def attention_figure(images, names, taps, columns, *, shown=4):
   """The figure of `draw_attention`, not yet written."""
-  from matplotlib.figure import Figure
-
   shown = min(shown, len(images))
   apart = np.cumsum([0, *(column.apart for column in columns)]) * APART
   cell = cell_size(1 + len(columns), len(taps), shown, apart[-1])
   lefts = MARGIN + (cell + GAP) * np.arange(1 + len(columns)) + apart
   titles = [wrapped(t, cell) for t in ['image', *(c.title for c in columns)]]
-  top = MARGIN + LINE * max(title.count('\n') + 1 for title in titles)
-  band = HEAD + shown * (cell + FOOT)
-  size = (lefts[-1] + cell + MARGIN, top + len(taps) * band + MARGIN)
-  figure = Figure(figsize=size)
-  axes = figure.add_axes((0, 0, 1, 1))
-  axes.set_axis_off()
-  for left, title in zip(lefts, titles, strict=True):
-    write_title(axes, left + cell / 2, top, title, cell)
-  for i, tap in enumerate(taps):
-    y = top + i * band
-    axes.plot([MARGIN, size[0] - MARGIN], [y + 0.05] * 2, color='0.7', lw=0.8)
+  band_height = HEAD + shown * (cell + FOOT)
+  figure, axes, begins = start_page(titles, lefts, cell, len(taps), band_height)
+  for y, tap in zip(begins, taps, strict=True):
     pairs = [column.of(tap) for column in columns]
     _draw_header(axes, y + HEAD - 0.08, lefts, tap, pairs, cell)
     for k in range(shown):
@@ -99,7 +89,7 @@ def attention_figure(images, names, taps, columns, *, shown=4):
       write_below(axes, lefts[0], at, name, cell)
       for (maps, target), left in zip(pairs, lefts[1:], strict=True):
         _draw_map(axes, maps, target, k, left, at, cell)
-  axes.set(xlim=(0, size[0]), ylim=(size[1], 0))
+  end_page(figure, axes)
   return figure
 
 

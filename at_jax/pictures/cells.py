@@ -22,6 +22,41 @@ def cell_size(columns, bands, shown, apart):
   return min(1.3, wide, (PAGE - heads) / max(1, bands * shown))
 
 
+def start_page(titles, lefts, cell, bands, band_height):
+  """A page of bands below each other, with titles over its columns.
+
+  Args:
+    titles: of the columns, wrapped.
+    lefts: where columns begin.
+    cell: their width.
+    bands: how many there are.
+    band_height: of each, all in inches.
+
+  Returns:
+    (figure, axes in inches from the upper left, where each band begins); a line
+    is drawn there. Call `end_page` when all is drawn.
+  """
+  from matplotlib.figure import Figure
+
+  top = MARGIN + LINE * max(title.count('\n') + 1 for title in titles)
+  width = lefts[-1] + cell + MARGIN
+  figure = Figure(figsize=(width, top + bands * band_height + MARGIN))
+  axes = figure.add_axes((0, 0, 1, 1))
+  axes.set_axis_off()
+  for left, title in zip(lefts, titles, strict=True):
+    write_title(axes, left + cell / 2, top, title, cell)
+  begins = [top + i * band_height for i in range(bands)]
+  for y in begins:
+    axes.plot([MARGIN, width - MARGIN], [y + 0.05] * 2, color='0.7', lw=0.8)
+  return figure, axes, begins
+
+
+def end_page(figure, axes):
+  """Fits the axes, which what was drawn has moved, to the page."""
+  width, height = figure.get_size_inches()
+  axes.set(xlim=(0, width), ylim=(height, 0))
+
+
 def fitting(size, cell):
   """Points of text: `size`, or less where the longest words need it."""
   return min(size, 13 * cell)

@@ -11,16 +11,16 @@ from at_jax.pictures.cells import (
   FOOT,
   GAP,
   HEAD,
-  LINE,
   MARGIN,
   SIGNED,
   cell_size,
   draw_image,
+  end_page,
   enlarged,
+  start_page,
   wrapped,
   write,
   write_below,
-  write_title,
 )
 
 # Panel: (its title, the array of a band that it shows).
@@ -77,8 +77,6 @@ def draw_masks(path, images, names, bands, *, scale='own'):
 
 def masks_figure(images, names, bands, *, scale='own'):
   """The figure of `draw_masks`, not yet written."""
-  from matplotlib.figure import Figure
-
   if scale not in SCALES:
     raise ValueError(unknown('scale', scale, SCALES))
   panels = [
@@ -92,17 +90,11 @@ def masks_figure(images, names, bands, *, scale='own'):
   lefts = MARGIN + (cell + GAP) * np.arange(1 + len(panels))
   titles = ['image', *(PANELS[panel][0] for panel in panels)]
   titles = [wrapped(title, cell) for title in titles]
-  top = MARGIN + LINE * max(title.count('\n') + 1 for title in titles)
   band_height = HEAD + count * (tall + FOOT)
-  size = (lefts[-1] + cell + MARGIN, top + len(bands) * band_height + MARGIN)
-  figure = Figure(figsize=size)
-  axes = figure.add_axes((0, 0, 1, 1))
-  axes.set_axis_off()
-  for left, title in zip(lefts, titles, strict=True):
-    write_title(axes, left + cell / 2, top, title, cell)
-  for i, band in enumerate(bands):
-    y = top + i * band_height
-    axes.plot([MARGIN, size[0] - MARGIN], [y + 0.05] * 2, color='0.7', lw=0.8)
+  figure, axes, begins = start_page(
+    titles, lefts, cell, len(bands), band_height
+  )
+  for y, band in zip(begins, bands, strict=True):
     looks = dict(size=8.5, ha='left', weight='bold')
     write(axes, MARGIN, y + HEAD - 0.08, band.title, **looks)
     for k, image in enumerate(images):
@@ -110,13 +102,13 @@ def masks_figure(images, names, bands, *, scale='own'):
       draw_image(axes, image, MARGIN, at, cell, tall)
       write_below(axes, MARGIN, at + tall - cell, names[k], cell)
       for left, panel in zip(lefts[1:], panels, strict=True):
-        maps = band.maps.get(PANELS[panel][1])
-        if maps is not None:
-          part = PANELS[panel][1]
-          ends = limits(bands, part, maps[k], scale)
+        part = PANELS[panel][1]
+        if part in band.maps:
+          map_ = band.maps[part][k]
+          ends = limits(bands, part, map_, scale)
           place = (left, at, cell, tall)
-          _draw_panel(axes, panel, np.asarray(image), maps[k], ends, place)
-  axes.set(xlim=(0, size[0]), ylim=(size[1], 0))
+          _draw_panel(axes, panel, np.asarray(image), map_, ends, place)
+  end_page(figure, axes)
   return figure
 
 

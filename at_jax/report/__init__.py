@@ -61,8 +61,8 @@ def write_report(workdirs, out=None, *, baseline=None):
       measured,
       shown,
       [
-        looks.section(study, rows, table.markdown),
-        masks.section(study, rows, table.markdown, out),
+        looks.section(study, rows),
+        masks.section(study, rows, out),
       ],
     ),
   )

@@ -5,14 +5,12 @@ attention.npz of a run holds `images`, `labels`, `class_names`, and maps under
 """
 
 import dataclasses
-import zipfile
 
 import numpy as np
 
 from at_jax.pictures.attention import Column
 from at_jax.report import teachers
-
-DAMAGE = (OSError, EOFError, LookupError, TypeError, ValueError)
+from at_jax.report.files import DAMAGE
 
 
 @dataclasses.dataclass
@@ -167,7 +165,7 @@ def _read_arrays(run, notes):
       return arrays
   except FileNotFoundError:
     return None
-  except (*DAMAGE, zipfile.BadZipFile):
+  except DAMAGE:
     pass
   where = '/'.join(path.parts[-3:])
   notes.append(f'{where} is damaged or half-written and left out.')

@@ -3,6 +3,17 @@
 import json
 import math
 import os
+import zipfile
+
+# What reading an .npz that is damaged or half-written may raise.
+DAMAGE = (
+  OSError,
+  EOFError,
+  LookupError,
+  TypeError,
+  ValueError,
+  zipfile.BadZipFile,
+)
 
 
 def read_json(path, notes, root, kind=dict):

@@ -2,6 +2,7 @@
 
 import statistics
 
+from at_jax.pictures.text import markdown
 from at_jax.report import teachers
 
 KEYS = {'images', 'area', 'energy', 'pointing'}
@@ -44,13 +45,12 @@ def medians(row):
   )
 
 
-def section(study, rows, markdown):
+def section(study, rows):
   """The text of the section, '' where no boxes are annotated.
 
   Args:
     study: a `read.Study`.
     rows: what `table.summarise` returned for it.
-    markdown: lines of cells -> a table.
   """
   names = teachers.names(study.teachers)
   found = {

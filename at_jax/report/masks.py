@@ -1,13 +1,12 @@
 """What soft masks do: statistics, pictures, responses of the stages."""
 
 import statistics
-import zipfile
 
 import numpy as np
 
 from at_jax.pictures import masks, responses
-from at_jax.pictures.text import mask_lines
-from at_jax.report.files import is_number
+from at_jax.pictures.text import markdown, mask_lines
+from at_jax.report.files import DAMAGE, is_number
 
 EXPLANATION = (
   'A mask is a gate: it says what is let through, for whatever class, and is '
@@ -33,7 +32,6 @@ RESPONSES = (
 )
 SHOWN = 2  # images
 PLACES = 3  # more modules than these: the last of each group is shown
-DAMAGE = (OSError, EOFError, LookupError, TypeError, ValueError)
 
 
 def medians(row, name):
@@ -59,13 +57,12 @@ def _medians(found):
   return statistics.median(found) if all(map(is_number, found)) else None
 
 
-def section(study, rows, markdown, out):
+def section(study, rows, out):
   """The text of the section, '' without masks; its pictures go to `out`.
 
   Args:
     study: a `read.Study`; what is left out is said in its notes.
     rows: what `table.summarise` returned for it.
-    markdown: lines of cells -> a table.
     out: a folder.
   """
   masked = {key: row for key, row in rows.items() if row['masks']}
@@ -106,7 +103,7 @@ def _read(path, notes):
     return arrays['images'][:SHOWN], _bands(arrays), names
   except FileNotFoundError:
     return None
-  except (*DAMAGE, zipfile.BadZipFile):
+  except DAMAGE:
     notes.append(f'{"/".join(path.parts[-3:])} is damaged and left out.')
     return None
 

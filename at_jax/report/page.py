@@ -10,7 +10,7 @@ PROTOCOL = (
 )
 
 
-def page(study, studies, table, speed, measured, shown, looks):
+def page(study, studies, table, speed, measured, shown, sections):
   """The text of report.md.
 
   Args:
@@ -20,7 +20,7 @@ def page(study, studies, table, speed, measured, shown, looks):
     speed: the Markdown table of what training took.
     measured: what the bold curves were measured on.
     shown: sentences on attention.png; None where there is none.
-    looks: further sections, '' for none.
+    sections: further ones, '' for one that has nothing to say.
 
   Returns:
     Markdown.
@@ -41,7 +41,7 @@ def page(study, studies, table, speed, measured, shown, looks):
     'bands reach from the least to the largest.',
     '## Attention',
     _attention_text(shown),
-    *filter(None, looks),
+    *filter(None, sections),
     '## Speed',
     speed,
     'Images/s: median over the rows of metrics.jsonl, without compiling and '

@@ -11,8 +11,9 @@ from at_jax.data.augment import normalise
 from at_jax.gates import gate_statistics
 from at_jax.localisation import area_in_boxes, energy_in_boxes, pointing_game
 from at_jax.losses import cross_entropy
+from at_jax.objectives.taps import parts_of
 from at_jax.train.feed import batches_of
-from at_jax.train.looks import attention_maps, parts_of, responses
+from at_jax.train.looks import attention_maps, responses
 from at_jax.train.mesh import replicated, split
 
 FEW = 10  # classes: five guesses of so many say little

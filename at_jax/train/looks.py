@@ -8,33 +8,29 @@ import jax.numpy as jnp
 from at_jax.maps import attention_map
 from at_jax.models.ran_modules import activated
 from at_jax.objectives.gradients import IMAGES, differentiate
+from at_jax.objectives.taps import parts_of
 
 
 def attention_maps(endpoints):
   """{name: attention map [B, h, w]} of the endpoints of groups."""
-  return {
-    name: attention_map(end)
-    for name, end in endpoints.items()
-    if end.ndim == 4 and '/' not in name
-  }
-
-
-def parts_of(part, endpoints):
-  """{place: array} of the endpoints `<part>/<place>`; `mask` of RANs."""
-  return {
-    name.removeprefix(f'{part}/'): end
-    for name, end in endpoints.items()
-    if name.startswith(f'{part}/')
-  }
+  return {name: attention_map(end) for name, end in _groups(endpoints)}
 
 
 def responses(endpoints):
   """{group: mean absolute value of what it returns, [B]}."""
   return {
     name: jnp.mean(jnp.abs(end), axis=(1, 2, 3), dtype=jnp.float32)
+    for name, end in _groups(endpoints)
+  }
+
+
+def _groups(endpoints):
+  """(name, features) of the endpoints of groups."""
+  return [
+    (name, end)
     for name, end in endpoints.items()
     if end.ndim == 4 and '/' not in name
-  }
+  ]
 
 
 @functools.cache

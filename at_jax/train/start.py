@@ -135,6 +135,6 @@ def _other_images(theirs, own, folder):
 
 def _scale(network):
   """Mean and std in words."""
-  per_pixel = isinstance(network.mean[0], tuple)
-  mean = "each pixel's own mean" if per_pixel else f'mean {network.mean}'
+  per_pixel = "each pixel's own mean"
+  mean = per_pixel if network.per_pixel else f'mean {network.mean}'
   return f'{mean} and std {network.std}'

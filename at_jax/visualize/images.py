@@ -22,8 +22,7 @@ class Shown:
 
 def photos(patterns, network, size):
   """A `Shown` of each file that a pattern names."""
-  per_pixel = isinstance(network.mean[0], tuple)
-  if per_pixel and size not in (0, network.input_shape[0]):
+  if network.per_pixel and size not in (0, network.input_shape[0]):
     raise ValueError(
       f'--size={size}: {network.label} subtracts the mean of each pixel, so it '
       f'takes images of {network.input_shape[0]} pixels only.'
@@ -34,7 +33,7 @@ def photos(patterns, network, size):
       path,
       size=size or network.input_shape[0],
       channels=network.input_shape[-1],
-      square=per_pixel,
+      square=network.per_pixel,
     )
     yield Shown(name, path.name, image)
 
