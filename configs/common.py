@@ -148,6 +148,8 @@ def base():
     pad_mode='reflect',
     flip=True,
     colour=0.0,  # AlexNet's noise; the authors have 0.1
+    jitter=0.0,  # of brightness, contrast and saturation: 1 - x to 1 + x
+    rotate=0.0,  # degrees, to either side
     mean=(125.3, 123.0, 113.9),  # on the scale 0 to 255
     per_pixel_mean=False,  # that of the training images instead
     std=(63.0, 62.1, 66.7),

@@ -11,6 +11,7 @@ from at_jax.data.cifar import load_cifar10, load_cifar100
 from at_jax.data.dataset import Dataset, Split
 from at_jax.data.digits import load_digits
 from at_jax.data.folder import load_folder
+from at_jax.data.glyphs import load_glyphs
 from at_jax.data.mnist import load_mnist
 from at_jax.data.noise import with_noisy_labels
 from at_jax.data.settings import Settings
@@ -21,6 +22,7 @@ __all__ = ('SOURCES', 'Dataset', 'Settings', 'Split', 'load_dataset')
 # Each takes `Settings` and returns a `Dataset` with its whole training set.
 SOURCES = {
   'digits': load_digits,
+  'glyphs': load_glyphs,
   'cifar10': load_cifar10,
   'cifar100': load_cifar100,
   'mnist': load_mnist,

@@ -6,8 +6,10 @@ depend on how many devices share the batch. Axes: B, H, W, C.
 
 import jax
 import jax.numpy as jnp
+from jax.scipy.ndimage import map_coordinates
 
 from at_jax._arrays import unknown
+from at_jax.data.colour import random_colour, random_jitter
 
 # Names as torchvision's: `reflect` does not repeat the edge, `symmetric` does.
 PAD_MODES = {
@@ -15,14 +17,6 @@ PAD_MODES = {
   'symmetric': 'symmetric',
   'zero': 'constant',
 }
-# Eigenvalues of the covariance of ImageNet's colours, and its eigenvectors, one
-# a row.
-COLOUR_EIGENVALUES = (0.2175, 0.0188, 0.0045)
-COLOUR_AXES = (
-  (-0.5675, -0.5808, -0.5836),
-  (0.7192, -0.0045, -0.6948),
-  (0.4009, -0.8140, 0.4203),
-)
 
 
 def random_crop(key, images, *, pad, mode='reflect'):
@@ -53,44 +47,49 @@ def random_flip(key, images):
   return jnp.where(mirror[:, None, None, None], images[:, :, ::-1], images)
 
 
-def augment(key, images, *, pad, pad_mode, flip, colour=0.0):
-  """Random crop where `pad` > 0, flip where `flip`, colour where above 0."""
+def random_rotation(key, images, *, degrees):
+  """Turns each image about its centre, by an angle from -degrees to degrees.
+
+  Bilinear interpolation; what lies outside is 0, black. Returns float32.
+  """
+  height, width = images.shape[1:3]
+  middle = ((height - 1) / 2, (width - 1) / 2)
+  y, x = jnp.arange(height) - middle[0], jnp.arange(width) - middle[1]
+  y, x = y[:, None], x[None]
+
+  def rotate(key, image):
+    angle = jax.random.uniform(key, minval=-1, maxval=1) * jnp.deg2rad(degrees)
+    sin, cos = jnp.sin(angle), jnp.cos(angle)
+    at = (cos * y - sin * x + middle[0], sin * y + cos * x + middle[1])
+    return jax.vmap(
+      lambda channel: map_coordinates(channel, at, order=1, mode='constant'),
+      in_axes=-1,
+      out_axes=-1,
+    )(image)
+
+  keys = jax.random.split(key, len(images))
+  return jax.vmap(rotate)(keys, images.astype(jnp.float32))
+
+
+def augment(
+  key, images, *, pad, pad_mode, flip, colour=0.0, jitter=0.0, rotate=0.0
+):
+  """Random crop where `pad` > 0, flip where `flip`, the rest where above 0."""
   crop_key, flip_key = jax.random.split(key)
+  if rotate:
+    rotate_key = jax.random.fold_in(key, 4)
+    images = random_rotation(rotate_key, images, degrees=rotate)
   if pad:
     images = random_crop(crop_key, images, pad=pad, mode=pad_mode)
   if flip:
     images = random_flip(flip_key, images)
+  if jitter:
+    jitter_key = jax.random.fold_in(key, 3)
+    images = random_jitter(jitter_key, images, strength=jitter)
   if colour:
     colour_key = jax.random.fold_in(key, 2)
     images = random_colour(colour_key, images, deviation=colour)
   return images
-
-
-def random_colour(key, images, *, deviation):
-  """Adds to each image one colour, drawn as AlexNet's authors did.
-
-  Along each principal component of ImageNet's colours: a normal deviate times
-  `deviation` (theirs: 0.1) times the component's eigenvalue, a variance of
-  colours on the scale 0 to 1.
-
-  Returns:
-    float32, on the scale 0 to 255, not clipped.
-
-  References:
-    Krizhevsky, Sutskever and Hinton, NIPS 2012, section 4.1; values and
-    components as in fb.resnet.torch.
-  """
-  if images.shape[-1] != 3:
-    raise ValueError(
-      f'data.colour={deviation} is for images of 3 channels, got '
-      f'{images.shape[-1]}: set it to 0.'
-    )
-  keys = jax.random.split(key, len(images))
-  draws = jax.vmap(lambda key: jax.random.normal(key, (3,)))(keys)
-  axes = jnp.asarray(COLOUR_AXES, jnp.float32)
-  sizes = 255 * deviation * jnp.asarray(COLOUR_EIGENVALUES, jnp.float32)
-  shift = jnp.matmul(draws, sizes[:, None] * axes, precision='highest')
-  return images.astype(jnp.float32) + shift[:, None, None]
 
 
 def normalise(images, mean, std):

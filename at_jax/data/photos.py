@@ -4,9 +4,8 @@ import pathlib
 
 import numpy as np
 
+from at_jax.data.colour import GREY
 from at_jax.data.decode import decode
-
-GREY = (0.299, 0.587, 0.114)  # of red, green, blue
 
 
 def read_photo(path, *, size, channels, square=False):

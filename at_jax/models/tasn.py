@@ -21,7 +21,8 @@ from at_jax.resize import resize_align_corners
 from at_jax.sampler import attention_sample
 from at_jax.trilinear import trilinear_attention
 
-SAMPLERS = ('cdf', 'uniform')
+SAMPLERS = ('cdf', 'uniform', 'filtered')
+DRAWS = ('channel', 'distinct')
 HEADS = {
   'both': ('shared', 'separate'),
   'shared': ('shared',),
@@ -58,9 +59,14 @@ class TASN(nn.Module):
     stem, width, blocks: of the attention network, see `Trunk`.
     spatial_scale, variant: see `at_jax.trilinear_attention`.
     power: of the structure map, entry by entry; 1 in the paper, 2 in MXNet.
-    sampler: `cdf`, or `uniform`: a plain resize, for comparison.
+    sampler: `cdf`; for comparison `uniform`, a plain resize, and `filtered`,
+      one that averages what it leaves out.
     dense, iters, joint, rule, marginal: see `at_jax.sample_positions`.
+    draw: of detail maps: any `channel`; or one of `distinct` sums, as in MXNet,
+      which counts channels that are dead, and so alike, once.
     detail_floor: added to detail maps; 0.01 in the authors' PyTorch code.
+    detail_index: what the part network sees in evaluation: `none`, there is no
+      part network then; `mean`, MXNet's, the mean of all maps; or a channel.
     align_corners: how maps are brought to the image's size.
     heads: `both`, `shared` or `separate`.
     part: whether there is a part network in training.
@@ -83,7 +89,9 @@ class TASN(nn.Module):
   joint: bool = True
   rule: str = 'centre'
   marginal: str = 'max'
+  draw: str = 'channel'
   detail_floor: float = 0.0
+  detail_index: Any = 'none'
   align_corners: bool = False
   heads: str = 'both'
   part: bool = True
@@ -93,10 +101,7 @@ class TASN(nn.Module):
   @nn.compact
   def __call__(self, images, *, train):
     check_rank('TASN', images, '[B, H, W, C]')
-    if self.sampler not in SAMPLERS:
-      raise ValueError(unknown('sampler of TASN', self.sampler, SAMPLERS))
-    if self.heads not in HEADS:
-      raise ValueError(unknown('heads of TASN', self.heads, tuple(HEADS)))
+    self._check()
     features, logits = AttentionNetwork(
       self.stem,
       self.width,
@@ -110,39 +115,67 @@ class TASN(nn.Module):
       spatial_scale=self.spatial_scale,
       variant=self.variant,
     )
-    structure = jnp.mean(attention, axis=-1)
-    if self.power != 1:
-      structure = structure**self.power
+    mean = jnp.mean(attention, axis=-1)
+    structure = mean if self.power == 1 else mean**self.power
     ends = {'logits/attention': logits, 'features': features}
     ends |= {'attention': attention, 'map/structure': structure}
     views = {'master': self._sampled(images, structure)}
     ends['sampled/structure'] = views['master']
     # Parameters are made of both branches, whatever is then applied.
-    if self.part and (train or self.is_initializing()):
-      index = self._drawn(attention)
-      detail = jnp.take_along_axis(
-        attention, index[:, None, None, None], axis=-1
-      )[..., 0]
-      detail = detail + self.detail_floor
+    wanted = train or self.is_initializing() or self.detail_index != 'none'
+    if self.part and wanted:
+      if train or self.detail_index != 'mean':
+        index = self._index(attention, train)
+        detail = jnp.take_along_axis(
+          attention, index[:, None, None, None], axis=-1
+        )[..., 0]
+        detail = detail + self.detail_floor
+        ends['detail_index'] = index
+      else:
+        detail = mean
       views = {'part': self._sampled(images, detail)} | views
-      ends |= {'detail_index': index, 'map/detail': detail}
-      ends['sampled/detail'] = views['part']
+      ends |= {'map/detail': detail, 'sampled/detail': views['part']}
     ends |= self._classified(views, train)
     best = 'shared' in HEADS[self.heads]
     return ends['logits/master_shared' if best else 'logits/master'], ends
 
-  def _drawn(self, attention):
-    """The number of a channel for each image, `[B]`."""
+  def _check(self):
+    for what, known in (
+      ('sampler', SAMPLERS),
+      ('draw', DRAWS),
+      ('heads', tuple(HEADS)),
+    ):
+      if (value := getattr(self, what)) not in known:
+        raise ValueError(unknown(f'{what} of TASN', value, known))
+    index, channels = (
+      self.detail_index,
+      self.width * 2 ** (len(self.blocks) - 1),
+    )
+    is_channel = isinstance(index, int) and 0 <= index < channels
+    if index not in ('none', 'mean') and not is_channel:
+      raise ValueError(
+        "The detail_index of TASN is 'none', 'mean' or the number of one of "
+        f'its {channels} channels, got {index!r}.'
+      )
+
+  def _index(self, attention, train):
+    """The number of a channel for each image, `[B]`, in training drawn."""
     count, channels = len(attention), attention.shape[-1]
     if self.is_initializing():
       return jnp.zeros(count, jnp.int32)
-    return jax.random.randint(self.make_rng('draw'), (count,), 0, channels)
+    if not train:
+      return jnp.full(count, self.detail_index, jnp.int32)
+    key = self.make_rng('draw')
+    if self.draw == 'channel':
+      return jax.random.randint(key, (count,), 0, channels)
+    return distinct_channels(key, jnp.sum(attention, axis=(1, 2)))
 
   def _sampled(self, images, maps):
     """Images resampled by maps, at `sampled_size`."""
     size = (self.sampled_size,) * 2
-    if self.sampler == 'uniform':
-      return _resized(images, self.sampled_size)
+    if self.sampler != 'cdf':
+      filtered = self.sampler == 'filtered'
+      return _resized(images, self.sampled_size, filtered)
     if self.align_corners:
       maps = resize_align_corners(maps[..., None], images.shape[1:3])[..., 0]
     return attention_sample(
@@ -172,7 +205,7 @@ class TASN(nn.Module):
     # One batch: two applications would update the batch norms twice.
     batch = jnp.concatenate(list(views.values()))
     logits, found = backbone(batch, train=train)
-    last = max(group for group in found if '/' not in group)
+    last = [name for name in found if '/' not in name][-1]
     pooled = jnp.mean(nn.relu(found[last]), axis=(1, 2))
     ends, count = {}, len(batch) // len(views)
     for i, branch in enumerate(views):
@@ -192,7 +225,25 @@ class TASN(nn.Module):
     return ends | {name: end[own] for name, end in found.items()}
 
 
-def _resized(images, side):
-  """Bilinear, half-pixel centres, no filter: as the authors' codes do it."""
+def distinct_channels(key, sums):
+  """A channel for each image, each value of its sum having the same chance.
+
+  Args:
+    key: of the draw.
+    sums: of the channels' maps, `[B, C]`.
+
+  Returns:
+    int32 `[B]`; of channels of one sum the one that a stable sort puts first.
+  """
+  order = jnp.argsort(sums, axis=1)
+  ordered = jnp.take_along_axis(sums, order, axis=1)
+  first = jnp.ones_like(ordered, bool)
+  first = first.at[:, 1:].set(ordered[:, 1:] != ordered[:, :-1])
+  place = jax.random.categorical(key, jnp.where(first, 0.0, -jnp.inf))
+  return jnp.take_along_axis(order, place[:, None], axis=1)[:, 0]
+
+
+def _resized(images, side, filtered=False):
+  """Bilinear, half-pixel centres, unless `filtered` as the authors do it."""
   shape = (len(images), side, side, images.shape[-1])
-  return jax.image.resize(images, shape, 'bilinear', antialias=False)
+  return jax.image.resize(images, shape, 'bilinear', antialias=filtered)

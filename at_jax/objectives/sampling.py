@@ -97,6 +97,9 @@ class Sampling:
       f'ce/{branch}': jnp.mean(cross_entropy(own, batch['label']))
       for branch, own in branches.items()
     }
+    for view, map_ in parts_of('map', ends).items():
+      # Of no use but to name the branch of a map that is not finite.
+      parts[f'map/{view}'] = jnp.mean(jnp.max(map_, axis=(1, 2)))
     total = sum(w * parts[f'ce/{name}'] for name, w in self.weights.items())
     if self.distil:
       master, part = self._distilled(branches)

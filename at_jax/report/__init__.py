@@ -13,7 +13,17 @@ import json
 import os
 import pathlib
 
-from at_jax.report import files, join, looks, masks, page, pictures, read, table
+from at_jax.report import (
+  branches,
+  files,
+  join,
+  looks,
+  masks,
+  page,
+  pictures,
+  read,
+  table,
+)
 
 _RAN = ('config', 'arguments', 'command', 'commit', 'versions', 'devices')
 _KNOWN = (*_RAN, 'data', 'data_fingerprint', 'started')
@@ -61,6 +71,7 @@ def write_report(workdirs, out=None, *, baseline=None):
       measured,
       shown,
       [
+        branches.section(rows),
         looks.section(study, rows),
         masks.section(study, rows, out),
       ],

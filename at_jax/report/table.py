@@ -20,8 +20,8 @@ def summarise(study):
     in % at the last epoch), `n`, `median`, `mean`, `sd` (ddof 1; null for
     n < 2), `difference` to the baseline (null without one), `paper`,
     `validation` (mean error at the last epoch, null without held out images),
-    `top5` (median; null of few classes), `looks` (see `looks.medians`), `masks`
-    and `responses` (see `masks.medians`),
+    `top5` (median; null of few classes), `looks` (see `looks.medians`),
+    `masks`, `responses` and `branches` (see `masks.medians`),
     medians over runs `seconds`, `images_per_second` (median over a run),
     `peak_memory_mb` and `parameters`, `planned` (runs), `status`.
   """
@@ -42,6 +42,7 @@ def summarise(study):
       looks=looks.medians(row),
       masks=masks.medians(row, 'masks'),
       responses=masks.medians(row, 'responses'),
+      branches=masks.medians(row, 'branches'),
       validation=spread(_errors(row, 'validation_error').values())['mean'],
       seconds=_median_of(row, 'seconds'),
       images_per_second=_rate(row),

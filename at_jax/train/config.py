@@ -10,7 +10,15 @@ from at_jax._arrays import unknown
 from at_jax.train.differences import ROW_NOTES
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-HELPER_NAMES = ('common', 'methods', 'networks', 'photos', 'plain', 'ran')
+HELPER_NAMES = (
+  'common',
+  'methods',
+  'networks',
+  'photos',
+  'plain',
+  'ran',
+  'tasn',
+)
 HELPERS = tuple(f'configs/{name}.py' for name in HELPER_NAMES)
 
 # What a row cannot change: it is decided once, for the process or the study.

@@ -34,6 +34,7 @@ class Evaluation:
     areas: the boxes' share of the image, `[N]`.
     energies: {endpoint: share of its attention map in the boxes, `[N]`}.
     hits: {endpoint: whether its map's maximum is in a box, `[N]`}.
+    branches: {branch: predictions `[N]`} of a network with several heads.
     responses: {group: mean absolute value of what it returns, `[N]`}.
     gates: {place: {statistic: `[N]`}} of soft masks, see `gate_statistics`.
   """
@@ -47,6 +48,7 @@ class Evaluation:
   areas: np.ndarray | None = None
   energies: dict = dataclasses.field(default_factory=dict)
   hits: dict = dataclasses.field(default_factory=dict)
+  branches: dict = dataclasses.field(default_factory=dict)
   responses: dict = dataclasses.field(default_factory=dict)
   gates: dict = dataclasses.field(default_factory=dict)
 
@@ -72,7 +74,17 @@ class Evaluation:
     found = {f'{prefix}_error': self.error, f'{prefix}_loss': self.loss}
     if self.top5_error is not None:
       found[f'{prefix}_top5_error'] = self.top5_error
-    return found
+    return found | {
+      f'{prefix}_error/{branch}': error
+      for branch, error in self.branch_errors().items()
+    }
+
+  def branch_errors(self):
+    """{branch: percentage of wrong predictions}, of several heads."""
+    return {
+      branch: 100.0 * float(np.mean(predictions != self.labels))
+      for branch, predictions in self.branches.items()
+    }
 
   def class_errors(self):
     """Wrong predictions of each class in percent; None for one not seen."""
@@ -106,9 +118,13 @@ class Evaluation:
     }
 
   def looks(self):
-    """Means over all images: 'responses', and 'masks' where there are some."""
+    """What only some networks have: 'responses' of groups, 'masks', 'branches'.
+
+    Means over all images, of branches errors in percent; {} for none of them.
+    """
     found = {'responses': self.responses, 'masks': self.gates}
     found = jax.tree.map(lambda x: float(np.mean(x, dtype=np.float64)), found)
+    found['branches'] = self.branch_errors()
     return {name: value for name, value in found.items() if value}
 
 
@@ -139,6 +155,10 @@ class Evaluator:
         'predictions': jnp.argmax(logits, axis=-1),
         'labels': batch['label'],
         'ranks': _ranks(logits, batch['label']),
+        'branches': {
+          branch: jnp.argmax(own, axis=-1)
+          for branch, own in parts_of('logits', endpoints).items()
+        },
         'mask': batch['mask'],
         'responses': responses(endpoints),
         'gates': {

@@ -16,6 +16,7 @@ from at_jax.objectives.paths import covered
 from at_jax.train.mesh import AXIS, replicated, split
 from at_jax.train.state import step_key
 
+AUGMENTATION = ('pad', 'pad_mode', 'flip', 'colour', 'jitter', 'rotate')
 BATCH_NORMS = ('global', 'per_device', 'frozen')
 
 
@@ -38,7 +39,7 @@ def make_step(
     optimizer: optax transformation.
     schedule: step -> learning rate, for the metrics.
     take: (step, *data) -> a batch of uint8 images; see `at_jax.train.feed`.
-    data: `config.data`: pad, pad_mode, flip, colour.
+    data: `config.data`, of which `AUGMENTATION` is read here.
     normalisation: (mean, std), see `augment.normalise`.
     mesh: see `at_jax.train.mesh`.
     bn: 'global' normalises over the whole batch, 'per_device' over each
@@ -62,10 +63,7 @@ def make_step(
     images = augment(
       step_key(state.key, state.step, 'augment'),
       batch['image'],
-      pad=data['pad'],
-      pad_mode=data['pad_mode'],
-      flip=data['flip'],
-      colour=data['colour'],
+      **{name: data[name] for name in AUGMENTATION},
     )
     batch = batch | {'image': normalise(images, *normalisation)}
     (_, (batch_stats, metrics)), grads = differentiate(

@@ -8,11 +8,8 @@ import numpy as np
 import pytest
 
 from at_jax.data.augment import (
-  COLOUR_AXES,
-  COLOUR_EIGENVALUES,
   augment,
   normalise,
-  random_colour,
   random_crop,
   random_flip,
 )
@@ -142,38 +139,6 @@ def test_padding_too_wide_to_reflect():
   for word in ('data.pad=7', '8x7', 'data.pad_mode=symmetric'):
     assert word in str(error.value)
   random_crop(jax.random.key(0), repeated(2), pad=6)
-
-
-def test_colours_are_those_of_the_covariance():
-  """Shifts of a whole image, with the covariance that AlexNet's give."""
-  images = jnp.full((20_000, 1, 2, 3), 100, jnp.uint8)
-  shifted = random_colour(jax.random.key(0), images, deviation=0.1)
-  assert shifted.dtype == jnp.float32
-  shifts = np.asarray(shifted, np.float64) - 100
-  np.testing.assert_array_equal(shifts[:, 0, 0], shifts[:, 0, 1])
-  axes = np.array(COLOUR_AXES)
-  sizes = 0.1 * 255 * np.array(COLOUR_EIGENVALUES)
-  wanted = axes.T @ np.diag(sizes**2) @ axes
-  found = np.cov(shifts[:, 0, 0].T)
-  np.testing.assert_allclose(found, wanted, rtol=0.05, atol=0.1)
-  np.testing.assert_allclose(axes @ axes.T, np.eye(3), atol=1e-3)
-  assert abs(shifts.mean()) < 0.1
-
-
-def test_colour_is_drawn_apart_from_crops_and_flips():
-  settings = dict(pad=0, pad_mode='zero', flip=True)
-  images = jnp.asarray(np.random.default_rng(0).integers(0, 256, (8, 4, 4, 3)))
-  key = jax.random.key(3)
-  plain = augment(key, images, **settings)
-  coloured = augment(key, images, colour=0.1, **settings)
-  difference = np.asarray(coloured - plain)
-  np.testing.assert_allclose(np.ptp(difference, axis=(1, 2)), 0, atol=1e-4)
-  assert np.std(difference[:, 0, 0, 0]) > 1
-
-
-def test_colour_wants_three_channels():
-  with pytest.raises(ValueError, match='data.colour=0.1 is for images of 3'):
-    random_colour(jax.random.key(0), repeated(2), deviation=0.1)
 
 
 def test_a_mean_for_each_pixel():

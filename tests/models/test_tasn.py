@@ -11,7 +11,7 @@ from small_networks import assert_trees_close
 
 import at_jax
 from at_jax.models import create_model
-from at_jax.models.tasn import TASN
+from at_jax.models.tasn import TASN, distinct_channels
 from at_jax.models.tasn_attention import Dilated
 
 SMALL = dict(
@@ -138,6 +138,41 @@ def test_every_image_and_step_draws_a_channel_of_its_own():
   np.testing.assert_array_equal(again, drawn[3])
 
 
+def test_distinct_sums_have_equal_chances():
+  """Of dead channels, which are alike, one only is drawn."""
+  sums = jnp.asarray([[3.0, 1.0, 1.0, 2.0, 1.0]])
+  draw = jax.jit(jax.vmap(lambda key: distinct_channels(key, sums)[0]))
+  drawn = np.asarray(draw(jax.random.split(jax.random.key(0), 3000)))
+  chosen, counts = np.unique(drawn, return_counts=True)
+  assert chosen.tolist() == [0, 1, 3]
+  np.testing.assert_allclose(counts / 3000, 1 / 3, atol=0.04)
+
+
+def test_draws_may_leave_out_channels_that_are_alike():
+  model, variables = small(draw='distinct')
+  sums = np.asarray(run(model, variables)[1]['attention']).sum((1, 2))
+  for key in range(3):
+    _, ends, _ = run(model, variables, key)
+    for own, index in zip(sums, np.asarray(ends['detail_index']), strict=True):
+      assert np.flatnonzero(own == own[index])[0] == index
+
+
+@pytest.mark.parametrize('index', ['mean', 3])
+def test_a_part_network_may_be_evaluated(index):
+  model, variables = small(detail_index=index)
+  _, ends, _ = run(model, variables, train=False)
+  attention = np.asarray(ends['attention'])
+  detail = attention.mean(-1) if index == 'mean' else attention[..., index]
+  np.testing.assert_allclose(ends['map/detail'], detail, rtol=1e-5, atol=1e-6)
+  (logits, _), _ = backbone_alone(
+    model, variables, ends['sampled/detail'], False
+  )
+  close = dict(rtol=1e-3, atol=1e-3)
+  np.testing.assert_allclose(ends['logits/part_shared'], logits, **close)
+  # In training it is drawn as ever.
+  assert len(set(np.asarray(run(model, variables)[1]['detail_index']))) > 1
+
+
 def backbone_alone(model, variables, images, train):
   name, arguments = model.backbone
   backbone = create_model(name, **dict(arguments), num_classes=5)
@@ -236,6 +271,18 @@ def test_settings_reach_maps_and_sampler():
   np.testing.assert_allclose(ends['sampled/structure'], wanted, **close)
 
 
+def test_a_filtered_resize_averages():
+  """Of stripes of one pixel a plain resize keeps what it hits."""
+  stripes = np.zeros((6, 16, 16, 3), np.float32)
+  stripes[:, :, ::4] = 4
+  model, variables = small(sampler='filtered', heads='shared', part=False)
+  for sampler, off in (('filtered', 0.0), ('uniform', 1.0)):
+    own = model.clone(sampler=sampler, sampled_size=4)
+    (_, ends) = own.apply(variables, stripes, train=False)
+    inner = np.asarray(ends['sampled/structure'])[:, :, 1:3]
+    np.testing.assert_allclose(np.abs(inner - 1).max(), off, atol=0.05)
+
+
 @pytest.mark.parametrize('dilations', [(1, 2), (1, 2, 3)])
 def test_dilated_convolutions_share_a_kernel(dilations):
   rng = np.random.default_rng(1)
@@ -270,6 +317,9 @@ def test_bfloat16_is_for_activations_only():
   ('arguments', 'words'),
   [
     (dict(sampler='cfd'), "Unknown sampler of TASN 'cfd'.*mean 'cdf'"),
+    (dict(draw='any'), "Unknown draw of TASN 'any'.*channel, distinct"),
+    (dict(detail_index='max'), "detail_index of TASN is.* 16 channels, got 'm"),
+    (dict(detail_index=16), 'detail_index of TASN is .*got 16'),
     (dict(heads='own'), 'Unknown heads of TASN.*both, shared, separate'),
     (dict(stem='large'), "Unknown stem of TASN's attention 'large'"),
     (dict(backbone='resnet51'), "Unknown backbone of TASN.*mean 'resnet50'"),

@@ -33,7 +33,9 @@ TAKE = taker(
   batch_size=BATCH,
   steps_per_epoch=STEPS,
 )
-DATA = dict(pad=2, pad_mode='reflect', flip=True, colour=0.0)
+DATA = dict(
+  pad=2, pad_mode='reflect', flip=True, colour=0.0, jitter=0.0, rotate=0.0
+)
 
 
 def terms(taps):

@@ -130,6 +130,21 @@ def test_summary_by_hand():
   assert result.localisation() == {}
 
 
+def test_branches_by_hand():
+  labels = np.array([0, 1, 2, 0])
+  result = Evaluation(
+    losses=np.zeros(4),
+    predictions=labels,
+    labels=labels,
+    ranks=np.zeros(4),
+    classes=3,
+    branches={'part': np.array([0, 1, 0, 1]), 'master': labels},
+  )
+  assert result.branch_errors() == {'part': 50.0, 'master': 0.0}
+  assert result.looks()['branches'] == {'part': 50.0, 'master': 0.0}
+  assert result.as_dict('test')['test_error/part'] == 50.0
+
+
 def test_localisation_by_hand():
   result = Evaluation(
     losses=np.zeros(3, np.float32),
