@@ -12,6 +12,9 @@ with `params = {'student': ..., 'objective': parameters}`.
 import inspect
 
 from at_jax._arrays import unknown
+from at_jax.objectives.counts import LabelCounts as LabelCounts
+from at_jax.objectives.counts import count_labels as count_labels
+from at_jax.objectives.multi_label import multi_label
 from at_jax.objectives.network import Network as Network
 from at_jax.objectives.sampling import tasn
 from at_jax.objectives.transfer import supervised, transfer
@@ -20,10 +23,19 @@ OBJECTIVES = {
   'supervised': supervised,
   'transfer': transfer,
   'tasn': tasn,
+  'multi_label': multi_label,
 }
+COUNTS = 'label_counts'
 
 
-def make_objective(settings, *, student, teacher, steps_per_epoch, epochs):
+def reads_label_counts(name):
+  """Whether `make_objective` wants label counts for the objective `name`."""
+  return name in OBJECTIVES and COUNTS in _parameters(name)
+
+
+def make_objective(
+  settings, *, student, teacher, steps_per_epoch, epochs, label_counts=None
+):
   """Builds the objective that `config.objective` describes.
 
   Args:
@@ -32,6 +44,8 @@ def make_objective(settings, *, student, teacher, steps_per_epoch, epochs):
     teacher: a `Network`, or None.
     steps_per_epoch: int, to turn steps into epochs for weight schedules.
     epochs: int, the length of the run.
+    label_counts: `LabelCounts` of the training set, for an objective that
+      `reads_label_counts`; others are not told.
 
   Raises:
     ValueError: an unknown name or argument, terms that do not fit the networks.
@@ -40,19 +54,20 @@ def make_objective(settings, *, student, teacher, steps_per_epoch, epochs):
   name = settings.pop('name')
   if name not in OBJECTIVES:
     raise ValueError(unknown('objective', name, OBJECTIVES))
-  build = OBJECTIVES[name]
-  known = [
-    key
-    for key, parameter in inspect.signature(build).parameters.items()
-    if key not in ('student', 'teacher', 'steps_per_epoch', 'epochs')
-  ]
-  for key in settings:
-    if key not in known:
-      raise ValueError(unknown(f'argument of objective {name!r}', key, known))
-  return build(
-    **settings,
+  given = dict(
     student=student,
     teacher=teacher,
     steps_per_epoch=steps_per_epoch,
     epochs=epochs,
   )
+  if reads_label_counts(name):
+    given[COUNTS] = label_counts
+  known = [key for key in _parameters(name) if key not in given]
+  for key in settings:
+    if key not in known:
+      raise ValueError(unknown(f'argument of objective {name!r}', key, known))
+  return OBJECTIVES[name](**settings, **given)
+
+
+def _parameters(name):
+  return inspect.signature(OBJECTIVES[name]).parameters

@@ -3,7 +3,11 @@
 import jax
 
 from at_jax.data.in_memory import epoch_order
-from at_jax.objectives import make_objective
+from at_jax.objectives import (
+  count_labels,
+  make_objective,
+  reads_label_counts,
+)
 from at_jax.train.bench import make_network
 from at_jax.train.feed import ResidentFeed, StreamFeed, taker
 from at_jax.train.mesh import check_batch, put, replicated
@@ -38,12 +42,19 @@ class Program:
     self.total_steps = self.steps_per_epoch * config.epochs
     self.network = make_network(config, bench.dataset)
     self.start = find_start(config.start, self.network)
+    settings, counts = config.objective.to_dict(), None
+    if reads_label_counts(settings['name']):
+      dataset = bench.dataset
+      counts = count_labels(
+        dataset.train.each_label(), len(dataset.class_names)
+      )
     self.objective = make_objective(
-      config.objective.to_dict(),
+      settings,
       student=self.network,
       teacher=teacher,
       steps_per_epoch=self.steps_per_epoch,
       epochs=config.epochs,
+      label_counts=counts,
     )
     self.teacher_variables = {}
     # In pictures; a study sets it for all rows where one reads gradients.
