@@ -5,6 +5,8 @@ and differentiated inside anybody's loss. Importing them needs jax and optax
 only; networks, data and training are imported by path (`at_jax.models`, ...).
 """
 
+from at_jax.class_boxes import overlap_by_class as overlap_by_class
+from at_jax.class_boxes import pointing_game_by_class as pointing_game_by_class
 from at_jax.element_attention import element_attention as element_attention
 from at_jax.gates import attention_gate as attention_gate
 from at_jax.input_gradients import gradient_distance as gradient_distance

@@ -51,6 +51,8 @@ SIGNATURES = {
   'area_in_boxes': '(boxes, image_size)',
   'energy_in_boxes': '(maps, boxes, image_size)',
   'pointing_game': '(maps, boxes, image_size, *, tolerance=0.0)',
+  'pointing_game_by_class': '(maps, boxes, image_size, *, tolerance=0.0)',
+  'overlap_by_class': '(maps, boxes, image_size, *, threshold=0.5)',
 }
 HEAVY = 'tensorflow torch orbax grain tensorflow_datasets clu flax'.split()
 
