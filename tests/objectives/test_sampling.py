@@ -154,3 +154,18 @@ def test_without_a_part_network():
 def test_branches_that_there_are_not(weights, words):
   with pytest.raises(ValueError, match=words):
     objective(network(heads='separate'), weights=weights)
+
+
+def test_a_map_that_is_not_finite_is_named(student, variables, batch):
+  """Metrics that are not finite end a run, with their names and the step."""
+  _, metrics, _ = evaluated(objective(student), variables, batch)
+  ends = ends_of(student, variables, batch)
+  for view in ('structure', 'detail'):
+    top = ends[f'map/{view}'].max(axis=(1, 2)).mean()
+    np.testing.assert_allclose(metrics[f'map/{view}'], top, rtol=1e-5)
+  broken = jax.tree.map(lambda x: x, variables)
+  kernel = broken['params']['attention']['dilated1']['kernel']
+  broken['params']['attention']['dilated1']['kernel'] = kernel.at[0].set(np.inf)
+  _, metrics, _ = evaluated(objective(student), broken, batch)
+  assert not np.isfinite(metrics['map/structure'])
+  assert not np.isfinite(metrics['map/detail'])
