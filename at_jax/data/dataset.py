@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from at_jax.data.checks import check_boxes, check_groups, check_labels
+
 if TYPE_CHECKING:
   from at_jax.data.streamed import Streamed
 
@@ -21,11 +23,18 @@ class Split:
 
   Attributes:
     images: uint8, shape `[N, height, width, channels]`.
-    labels: int32, shape `[N]`, indices into the dataset's class names.
+    labels: int32, shape `[N]`, indices into the dataset's class names; of
+      multi-label data multi-hot, `[N, C]` of 0 and 1.
+    boxes: annotated boxes, float32 `[N, n, 5]`: y0, x0, y1, x1 in pixels and
+      the class; rows of class -1 are padding. None: nothing is annotated.
+    groups: int32 `[N]`, examples that belong together, such as the images of
+      one patient; None where nothing is known of them. Never in a batch.
   """
 
   images: np.ndarray
   labels: np.ndarray
+  boxes: np.ndarray | None = None
+  groups: np.ndarray | None = None
 
   def __len__(self):
     return len(self.labels)
@@ -35,17 +44,29 @@ class Split:
     """`(height, width, channels)`."""
     return self.images.shape[1:]
 
+  @property
+  def multi_label(self) -> bool:
+    """Whether an example may show several classes, or none."""
+    return self.labels.ndim == 2
+
+  @property
+  def has_boxes(self) -> bool:
+    """Whether images may have annotated boxes."""
+    return self.boxes is not None
+
   def take(self, indices) -> 'Split':
     """The examples at `indices`, copied."""
-    return Split(self.images[indices], self.labels[indices])
+    parts = (self.images, self.labels, self.boxes, self.groups)
+    return Split(*(None if part is None else part[indices] for part in parts))
 
   def each_label(self):
-    """An iterator over the labels."""
+    """An iterator over the labels: ints, or multi-hot rows `[C]`."""
     return iter(self.labels)
 
   def examples(self, indices) -> dict[str, np.ndarray]:
     """The examples at `indices`, as a batch for evaluation."""
-    return {'image': self.images[indices], 'label': self.labels[indices]}
+    found = {'image': self.images[indices], 'label': self.labels[indices]}
+    return found | ({'boxes': self.boxes[indices]} if self.has_boxes else {})
 
   def check(self, where, classes):
     """Raises a ValueError that begins with `where` unless it is sound."""
@@ -61,13 +82,23 @@ class Split:
       )
     if not self.images.size:
       raise ValueError(f'{where}: no images, shape {self.images.shape}.')
+    if self.has_boxes:
+      check_boxes(self.boxes, where, len(self), classes)
+    if self.groups is not None:
+      check_groups(self.groups, where, len(self))
 
   def update(self, digest):
-    """Feeds shape, pixels and labels to a hash."""
+    """Feeds all there is, and the images' shape, to a hash."""
     digest.update(f'{self.images.shape};'.encode())
     digest.update(np.ascontiguousarray(self.images))
     # Little-endian by name: the digest is the same on every machine.
     digest.update(np.ascontiguousarray(self.labels, dtype='<i4'))
+    if self.has_boxes:
+      digest.update(f'boxes {self.boxes.shape};'.encode())
+      digest.update(np.ascontiguousarray(self.boxes, dtype='<f4'))
+    if self.groups is not None:
+      digest.update(b'groups;')
+      digest.update(np.ascontiguousarray(self.groups, dtype='<i4'))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -99,6 +130,12 @@ class Dataset:
       raise ValueError(f'{self.source}: the set of classes is empty.')
     for name, split in self.splits.items():
       split.check(f'{self.source}: split {name!r}', len(self.class_names))
+    kinds = {k: v.multi_label for k, v in self.splits.items()}
+    if len(set(kinds.values())) > 1:
+      raise ValueError(
+        f'{self.source}: labels must be a class each [N] in all splits, or '
+        f'multi-hot [N, C] in all; multi-hot: {kinds}.'
+      )
     shapes = {k: v.image_shape for k, v in self.splits.items()}
     if len(set(shapes.values())) > 1:
       raise ValueError(
@@ -120,6 +157,11 @@ class Dataset:
   def image_shape(self) -> tuple[int, ...]:
     """`(height, width, channels)` of every image."""
     return self.train.image_shape
+
+  @property
+  def multi_label(self) -> bool:
+    """Whether labels are multi-hot `[N, C]`, and not a class each `[N]`."""
+    return self.train.multi_label
 
   @property
   def in_memory(self) -> bool:
@@ -156,18 +198,3 @@ class Dataset:
 def nested(values):
   """Lists of lists as tuples of tuples, which can be keys."""
   return tuple(map(nested, values)) if isinstance(values, list) else values
-
-
-def check_labels(labels, where, classes):
-  """Raises a ValueError that begins with `where` unless labels are sound."""
-  if labels.dtype != np.int32 or labels.ndim != 1:
-    raise ValueError(
-      f'{where}: labels must be int32 [N], got {labels.dtype} {labels.shape}.'
-    )
-  wrong = np.flatnonzero((labels < 0) | (labels >= classes))
-  if wrong.size:
-    first = wrong[0]
-    raise ValueError(
-      f'{where}: label {labels[first]} of example {first} is not one of the '
-      f'{classes} classes 0..{classes - 1} ({wrong.size} such labels).'
-    )

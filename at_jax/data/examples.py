@@ -19,18 +19,19 @@ class Record(NamedTuple):
 
   What is read from (`files.Files`, `tfds_records.TfdsRecords`) has a length,
   `read(index) -> Record`, `name(index)` for messages, `labels`,
-  `each_label()`, `most_boxes`, `take(indices)`, `check(where, classes)` and
-  `update(digest)`, and can be pickled: it goes into worker processes.
+  `each_label()`, `multi_label`, `groups`, `most_boxes`, `take(indices)`,
+  `check(where, classes)` and `update(digest)`, and can be pickled: it goes into
+  worker processes.
 
   Attributes:
     data: the bytes of the file.
-    label: int.
+    label: int, or a multi-hot row, int32 `[C]`.
     boxes: float32 `[n, 5]`: y0, x0, y1, x1 in pixels of the whole upright image
       and the class.
   """
 
   data: bytes
-  label: int
+  label: int | np.ndarray
   boxes: np.ndarray = NONE
 
 
@@ -110,9 +111,9 @@ class Loader:
       place: (epoch, index of the image).
 
     Returns:
-      {'image': uint8 [size, size, 3], 'label': int32}, and with `boxes`
-      'boxes': float32 [n, 5], n being the most that an image has, in pixels of
-      the crop, padded with `NO_BOX`.
+      {'image': uint8 [size, size, 3], 'label': int32 [] or [C]}, and with
+      `boxes` 'boxes': float32 [n, 5], n being the most that an image has, in
+      pixels of the crop, padded with `NO_BOX`.
 
     Raises:
       ValueError: the file is broken; it is named.
@@ -131,7 +132,7 @@ class Loader:
       box = self.view.choose(rng, *shape, record.boxes)
     with self._named(index, damaged):
       image = decode_crop(record.data, box, self.view.size)
-    example = {'image': image, 'label': np.int32(record.label)}
+    example = {'image': image, 'label': np.asarray(record.label, np.int32)}
     if self.boxes:
       example['boxes'] = self._padded(record.boxes, box)
     return example

@@ -16,13 +16,12 @@ import numpy as np
 
 from at_jax.data.boxes_csv import with_boxes
 from at_jax.data.dataset import Dataset
-from at_jax.data.files import Files
+from at_jax.data.files import Files, some, what_is_at
 from at_jax.data.settings import Settings
 from at_jax.data.streamed import make_streamed
 
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.gif')
 BOXES = 'boxes.csv'
-LISTED = 5  # names that an error gives before "and … more"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -96,15 +95,11 @@ def list_folder(path: str | os.PathLike, test_name: str = '') -> Folder:
 
 
 def _not_found(root, name):
-  there = f'{root} does not exist'
-  if root.is_dir():
-    there = f'{root} holds {_some(sorted(os.listdir(root))) or "nothing"}'
-  elif root.exists():
-    there = f'{root} is a file'
   shown = 'test (or val)' if name == 'val' else name
   return FileNotFoundError(
     f'No folder {shown} of images: '
-    f'looked for {root / name}/<class>/*.jpg; {there}.\nThree ways out:\n'
+    f'looked for {root / name}/<class>/*.jpg; {what_is_at(root)}.\n'
+    'Three ways out:\n'
     f'  1. put a folder for each class into {root}/train and {root}/test\n'
     '  2. name the folder that has train/ in it: data.name=folder:<path>\n'
     '  3. use the embedded digits: --config=configs/digits_at.py'
@@ -131,7 +126,7 @@ def _check_same_classes(root, train, test, test_name):
   if train != test:
     only = {'train': set(train) - set(test), test_name: set(test) - set(train)}
     differences = '; '.join(
-      f'only in {k}/: {_some(sorted(v))}' for k, v in only.items() if v
+      f'only in {k}/: {some(sorted(v))}' for k, v in only.items() if v
     )
     raise ValueError(
       f'{root}: train/ and {test_name}/ must have the same class folders; '
@@ -151,7 +146,7 @@ def _files(folder, names):
     others += left
   if empty:
     raise ValueError(
-      f'{folder} has class folders without an image: {_some(empty)}. Images '
+      f'{folder} has class folders without an image: {some(empty)}. Images '
       f'end in {", ".join(SUFFIXES)} (capitals too). Put some in, or take '
       'these classes away from train and test.'
     )
@@ -177,10 +172,3 @@ def _images(folder):
       else:
         others += 1
   return sorted(images), others
-
-
-def _some(names):
-  """The first names, and how many more there are."""
-  more = len(names) - LISTED
-  text = ', '.join(names[:LISTED])
-  return f'{text} and {more} more' if more > 0 else text

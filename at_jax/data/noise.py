@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from at_jax.data.dataset import Dataset, Split
+from at_jax.data.dataset import Dataset
 
 
 def with_noisy_labels(dataset: Dataset, level: float, seed: int):
@@ -25,13 +25,18 @@ def with_noisy_labels(dataset: Dataset, level: float, seed: int):
     The dataset with another `train`; its `source` says level, seed and count.
 
   Raises:
-    ValueError: there is one class only.
+    ValueError: there is one class only, or labels are multi-hot.
   """
   train, classes = dataset.train, len(dataset.class_names)
   if classes < 2:
     raise ValueError(
       f'data.label_noise wants two classes or more, {dataset.name!r} has '
       f'{classes}.'
+    )
+  if dataset.multi_label:
+    raise ValueError(
+      f'data.label_noise must be 0 for {dataset.name!r}, whose images have '
+      'several labels or none: it makes a class another one.'
     )
   draws = np.random.RandomState(seed)
   wrong = draws.random_sample(len(train)) < level
@@ -41,5 +46,5 @@ def with_noisy_labels(dataset: Dataset, level: float, seed: int):
     f'{dataset.source}; {wrong.sum():,} of {len(train):,} training labels '
     f'wrong on purpose (level {level:g}, seed {seed})'
   )
-  noisy = Split(train.images, labels.astype(np.int32))
+  noisy = dataclasses.replace(train, labels=labels.astype(np.int32))
   return dataclasses.replace(dataset, train=noisy, source=source)

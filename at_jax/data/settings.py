@@ -22,13 +22,14 @@ class Settings:
   """What a source is told.
 
   Attributes:
-    name: a key of `SOURCES`; of those that are read from files followed by a
-      colon and a path or name: `folder:photos`, `tfds:cars196`.
+    name: a key of `SOURCES`; of those that are streamed followed by a colon and
+      a path or name: `folder:photos`, `tfds:cars196`, `chestxray14:xrays`.
     dir: where files are looked for; empty is `DEFAULT_DIR`, where TFDS puts
       them too; `~` is expanded.
-    validation: how many training images are held out; 0 is none.
+    validation: how many training images are held out; 0 is none. Of patients
+      all images or none, so it may be some more.
     train_examples: how many of the remaining ones are kept, balanced over the
-      classes; 0 is all.
+      classes (not where images have several labels); 0 is all.
     size: height and width the images are brought to; 0 is their own, or 224
       where they are streamed.
     channels: 1 or 3; 0 is their own.
@@ -104,8 +105,8 @@ class Settings:
       if field.name in OF_STREAMS and value != field.default:
         raise ValueError(
           f'data.{field.name}={value!r} is for images that are streamed '
-          f'(folder:<path>, tfds:<name>); {self.name!r} is read into memory: '
-          f'leave it at {field.default!r}.'
+          f'(folder:<path>, tfds:<name>, …); {self.name!r} is read into '
+          f'memory: leave it at {field.default!r}.'
         )
 
   @property

@@ -17,9 +17,11 @@ def cut(dataset: Dataset, validation: int = 0, train_examples: int = 0):
 
   Args:
     dataset: with its whole training set, and no validation split yet.
-    validation: how many training images are held out; 0 is none.
+    validation: how many training images are held out; 0 is none. Where images
+      have groups (patients), whole groups until there are so many images.
     train_examples: how many of the others are kept, the same number of each
-      class to within one; 0 is all. Smaller sets are parts of larger ones.
+      class to within one, or, of multi-label data, any; 0 is all. Smaller sets
+      are parts of larger ones.
 
   Returns:
     The dataset with `train` and `validation` replaced; order is kept.
@@ -29,7 +31,8 @@ def cut(dataset: Dataset, validation: int = 0, train_examples: int = 0):
   """
   if not validation and not train_examples:
     return dataset
-  total = len(dataset.train)
+  train = dataset.train
+  total = len(train)
   if validation + max(train_examples, 1) > total:
     raise ValueError(
       f'data.validation={validation} and data.train_examples={train_examples} '
@@ -38,13 +41,33 @@ def cut(dataset: Dataset, validation: int = 0, train_examples: int = 0):
     )
   order = np.random.RandomState(0).permutation(total)
   held_out, rest = order[:validation], order[validation:]
+  if train.groups is not None:
+    held = _of_whole_groups(train.groups, validation)[order]
+    held_out, rest = order[held], order[~held]
+    if len(rest) < max(train_examples, 1):
+      raise ValueError(
+        f'data.validation={validation} holds out {len(held_out)} of the '
+        f'{total} training images of {dataset.name!r}, since it takes whole '
+        f'groups (patients); {len(rest)} are left, '
+        f'data.train_examples={train_examples} wants {max(train_examples, 1)}.'
+      )
   if train_examples:
-    rest = rest[_balanced_order(dataset.train.labels[rest])[:train_examples]]
+    if not train.multi_label:  # of several labels there is no such order
+      rest = rest[_balanced_order(train.labels[rest])]
+    rest = rest[:train_examples]
   return dataclasses.replace(
     dataset,
-    train=dataset.train.take(np.sort(rest)),
-    validation=dataset.train.take(np.sort(held_out)) if validation else None,
+    train=train.take(np.sort(rest)),
+    validation=train.take(np.sort(held_out)) if validation else None,
   )
+
+
+def _of_whole_groups(groups, wanted):
+  """Which images belong to the first groups that have `wanted` in all."""
+  names, counts = np.unique(groups, return_counts=True)
+  order = np.random.RandomState(0).permutation(len(names))
+  before = np.cumsum(counts[order]) - counts[order]
+  return np.isin(groups, names[order[before < wanted]])
 
 
 def _balanced_order(labels):

@@ -51,8 +51,18 @@ class Streamed:
 
   @property
   def labels(self) -> np.ndarray:
-    """int32 `[N]`; a TFDS folder is read through for them."""
+    """As those of `Split`; a TFDS folder is read through for them."""
     return self.records.labels
+
+  @property
+  def multi_label(self) -> bool:
+    """Whether an image may show several classes, or none."""
+    return self.records.multi_label
+
+  @property
+  def groups(self) -> np.ndarray | None:
+    """As those of `Split`."""
+    return self.records.groups
 
   def each_label(self):
     """An iterator over the labels, read no further than it is asked."""

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from at_jax.data import tfds_folder
-from at_jax.data.dataset import Dataset, check_labels
+from at_jax.data.checks import check_labels
+from at_jax.data.dataset import Dataset
 from at_jax.data.decode import image_size
 from at_jax.data.examples import NONE, Record
 from at_jax.data.settings import Settings
@@ -46,6 +47,8 @@ class TfdsRecords:
   boxes: str
   description: str
   rows: np.ndarray | None = None
+
+  multi_label, groups = False, None
 
   def __len__(self):
     return len(self.source if self.rows is None else self.rows)

@@ -90,14 +90,14 @@ class ResidentBatches:
     def pad(array):
       return np.pad(array, [(0, padding)] + [(0, 0)] * (array.ndim - 1))
 
-    self._data = put(
-      {
-        'image': pad(examples.images),
-        'label': pad(examples.labels),
-        'mask': np.arange(count + padding) < count,
-      },
-      replicated(mesh),
-    )
+    data = {
+      'image': pad(examples.images),
+      'label': pad(examples.labels),
+      'mask': np.arange(count + padding) < count,
+    }
+    if examples.has_boxes:
+      data['boxes'] = pad(examples.boxes)
+    self._data = put(data, replicated(mesh))
     self._size = size
 
   def __iter__(self):

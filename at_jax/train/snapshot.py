@@ -92,13 +92,19 @@ def _masks(program, variables, images):
 
 
 def one_per_class(labels, count):
-  """Indices of the first examples of `count` classes, as they appear."""
+  """Indices of the first examples of `count` classes, as they appear.
+
+  A multi-hot label counts for the first class that it shows. Where no example
+  shows any, it is the first one.
+  """
   first = {}
   for index, label in enumerate(labels):
-    first.setdefault(int(label), index)
+    shown = np.flatnonzero(label) if np.ndim(label) else [label]
+    if len(shown):
+      first.setdefault(int(shown[0]), index)
     if len(first) == count:
       break
-  return np.array(sorted(first.values()))
+  return np.array(sorted(first.values()) or [0])
 
 
 def _seen(prefix, program, network, variables, arrays):
