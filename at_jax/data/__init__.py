@@ -1,12 +1,14 @@
 """Data sources by name.
 
-Small sets are read into memory as uint8; `folder:` and `tfds:` are streamed.
+Small sets are read into memory as uint8; `folder:`, `tfds:` and `chestxray14:`
+are streamed.
 """
 
 import collections.abc
 
 from at_jax._arrays import unknown
 from at_jax.data import splits
+from at_jax.data.chestxray14 import load_chestxray14
 from at_jax.data.cifar import load_cifar10, load_cifar100
 from at_jax.data.dataset import Dataset, Split
 from at_jax.data.digits import load_digits
@@ -28,12 +30,13 @@ SOURCES = {
   'mnist': load_mnist,
   'folder': load_folder,
   'tfds': load_tfds_stream,
+  'chestxray14': load_chestxray14,
 }
 
 # The sources that obey `data.size` and `data.channels`.
-RESIZABLE = ('digits', 'folder', 'tfds')
+RESIZABLE = ('digits', 'folder', 'tfds', 'chestxray14')
 # Those that are streamed, and want something behind a colon.
-STREAMED = ('folder', 'tfds')
+STREAMED = ('folder', 'tfds', 'chestxray14')
 
 
 def load_dataset(settings: collections.abc.Mapping) -> Dataset:
