@@ -35,6 +35,7 @@ def load_glyphs(settings: Settings) -> Dataset:
   """Makes the canvases from scikit-learn's digits; nothing is downloaded.
 
   Training canvases show training digits only, test canvases test digits. The
+  digit's box is annotated; training does not look at it. The
   draws are those of `RandomState(0)`, whatever a run's seed.
 
   Args:
@@ -62,17 +63,18 @@ def _split(rng, digits, count):
   scans = enlarged_digits(digits.images, DIGIT)
   chosen = known[rng.randint(len(known), size=count)]
   marks = rng.randint(len(MARKS), size=count)
-  images = np.stack(
-    [
-      _canvas(rng, scans, scans[i], mark)
-      for i, mark in zip(chosen, marks, strict=True)
-    ]
-  )
-  labels = digits.labels[chosen] * len(MARKS) + marks
-  return Split(images[..., None], labels.astype(np.int32))
+  labels = (digits.labels[chosen] * len(MARKS) + marks).astype(np.int32)
+  made = [
+    _canvas(rng, scans, scans[i], mark)
+    for i, mark in zip(chosen, marks, strict=True)
+  ]
+  images, corners = (np.stack(part) for part in zip(*made, strict=True))
+  boxes = np.concatenate([corners, corners + DIGIT, labels[:, None]], axis=1)
+  return Split(images[..., None], labels, boxes.astype(np.float32)[:, None])
 
 
 def _canvas(rng, scans, scan, mark):
+  """(a canvas, the upper left corner of its digit)."""
   canvas = np.zeros((SIZE, SIZE), np.uint8)
   add_clutter(canvas, rng, scans, **CLUTTER)
   shapes = list(MARKS.values())
@@ -84,7 +86,7 @@ def _canvas(rng, scans, scan, mark):
   canvas[top : top + DIGIT, left : left + DIGIT] = 0
   paste(canvas, scan, corner)
   _stamp(canvas, shapes[mark], corner + rng.randint(10, DIGIT - 16, size=2))
-  return canvas
+  return canvas, corner
 
 
 def _stamp(canvas, mark, corner):

@@ -46,7 +46,8 @@ class TASN(nn.Module):
   or with `heads='separate'` of its own. Endpoints, for the defaults:
     `logits/attention`, `logits/master` and, of the shared head,
     `logits/master_shared` [B, classes]; in training `logits/part` and
-    `logits/part_shared`; the backbone's own of structure images, `group1` ...
+    `logits/part_shared`; the backbone's own of structure images,
+    `backbone/group1` ..., whose places are not those of the image;
     `features` X [B, 28, 28, 512] and `attention`, one map a channel of it;
     `map/structure` [B, 28, 28] and `sampled/structure` [B, 224, 224, C]; in
     training `map/detail`, `sampled/detail` and the `detail_index` [B].
@@ -222,7 +223,7 @@ class TASN(nn.Module):
         ends[f'logits/{branch}'] = dense(pooled[own])
     # The master's come last.
     own = slice(-count, None)
-    return ends | {name: end[own] for name, end in found.items()}
+    return ends | {f'backbone/{name}': end[own] for name, end in found.items()}
 
 
 def distinct_channels(key, sums):

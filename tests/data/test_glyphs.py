@@ -40,6 +40,16 @@ def test_every_digit_has_its_mark(few):
     assert 1 <= sum(map(len, found.values())) <= glyphs.STRAY + 1
 
 
+def test_boxes_hold_the_digit_and_its_mark(few):
+  for index in range(20):
+    *corners, label = few.train.boxes[index, 0].astype(int).tolist()
+    top, left, bottom, right = corners
+    assert (bottom - top, right - left) == (32, 32)
+    inside = few.train.images[index, top:bottom, left:right, 0]
+    assert label == few.train.labels[index] and inside.max() == 255
+    assert len(marks_in(inside)[few.class_names[label][1]]) == 1
+
+
 def test_classes_are_digits_times_marks(few):
   assert (
     few.class_names[:3] == ('0+', '0x', '1+') and len(few.class_names) == 10

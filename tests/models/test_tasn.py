@@ -60,7 +60,7 @@ def test_counts_and_shapes():
   assert ends['map/structure'] == ends['map/detail'] == (28, 28)
   for branch in ('structure', 'detail'):
     assert ends[f'sampled/{branch}'] == (224, 224, 3)
-  assert ends['group4'] == (7, 7, 2048) and ends['detail_index'] == ()
+  assert ends['backbone/group4'] == (7, 7, 2048) and ends['detail_index'] == ()
   logits = [name for name in ends if name.startswith('logits/')]
   assert sorted(name[7:] for name in logits) == [
     'attention',
@@ -201,7 +201,7 @@ def test_evaluation_is_the_structure_branch():
   )
   close = dict(rtol=1e-3, atol=1e-3)
   np.testing.assert_allclose(logits, wanted, **close)
-  np.testing.assert_allclose(ends['group3'], found['group3'], **close)
+  np.testing.assert_allclose(ends['backbone/group3'], found['group3'], **close)
   pooled = np.maximum(found['group3'], 0).mean((1, 2))
   head = variables['params']['master_head']
   wanted = pooled @ head['kernel'] + head['bias']
