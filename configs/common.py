@@ -160,7 +160,7 @@ def base():
   config.teacher = dict(config='', weights='', overrides=dotted({}))
   config.objective = dict(name='supervised')
   config.optimizer = dict(
-    name='sgd',
+    name='sgd',  # or 'adam'
     lr=0.1,
     momentum=0.9,
     nesterov=False,

@@ -8,6 +8,7 @@ import collections.abc
 
 from at_jax._arrays import unknown
 from at_jax.data import splits
+from at_jax.data.canvases import load_canvases
 from at_jax.data.chestxray14 import load_chestxray14
 from at_jax.data.cifar import load_cifar10, load_cifar100
 from at_jax.data.dataset import Dataset, Split
@@ -25,6 +26,7 @@ __all__ = ('SOURCES', 'Dataset', 'Settings', 'Split', 'load_dataset')
 SOURCES = {
   'digits': load_digits,
   'glyphs': load_glyphs,
+  'canvases': load_canvases,
   'cifar10': load_cifar10,
   'cifar100': load_cifar100,
   'mnist': load_mnist,

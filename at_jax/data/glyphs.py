@@ -12,11 +12,11 @@ import numpy as np
 from at_jax.data.canvas import (
   add_clutter,
   enlarged_digits,
+  made_of_digits,
   paste,
   random_corner,
 )
 from at_jax.data.dataset import Dataset, Split
-from at_jax.data.digits import load_digits
 from at_jax.data.settings import Settings
 
 SIZE = 128
@@ -32,29 +32,17 @@ MARKS = {
 
 
 def load_glyphs(settings: Settings) -> Dataset:
-  """Makes the canvases from scikit-learn's digits; nothing is downloaded.
+  """Makes the canvases; nothing is downloaded, nothing can be set.
 
-  Training canvases show training digits only, test canvases test digits. The
-  digit's box is annotated; training does not look at it. The
-  draws are those of `RandomState(0)`, whatever a run's seed.
-
-  Args:
-    settings: nothing of it is of use here.
+  The digit's box is annotated; training does not look at it.
   """
   del settings
-  digits = load_digits(Settings(name='digits'))
-  rng = np.random.RandomState(0)
-  train, test = (
-    _split(rng, split, count)
-    for split, count in ((digits.train, TRAIN), (digits.test, TEST))
-  )
-  return Dataset(
-    name='glyphs',
-    source=f'{digits.source} on canvases of {SIZE}x{SIZE}',
-    class_names=[f'{d}{mark}' for d in range(DIGITS) for mark in MARKS],
-    train=train,
-    validation=None,
-    test=test,
+  return made_of_digits(
+    'glyphs',
+    f'on canvases of {SIZE}x{SIZE}',
+    [f'{d}{mark}' for d in range(DIGITS) for mark in MARKS],
+    _split,
+    (TRAIN, TEST),
   )
 
 

@@ -18,6 +18,7 @@ HELPER_NAMES = (
   'plain',
   'ran',
   'tasn',
+  'triple',
 )
 HELPERS = tuple(f'configs/{name}.py' for name in HELPER_NAMES)
 

@@ -1,8 +1,9 @@
-"""SGD as the attention transfer authors' code runs it, out of optax parts.
+"""SGD as the attention transfer authors' code runs it, and Adam, out of optax.
 
 Weight decay is coupled: added to the gradient before the momentum, on every
-parameter, batch-norm scales and biases included. A learning rate drop can set
-the momentum to zero, because their code makes a new optimizer at each drop.
+parameter, batch-norm scales and biases included, and before Adam's moments,
+too. A learning rate drop can set the momentum to zero, because their code makes
+a new optimizer at each drop.
 """
 
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from at_jax._arrays import unknown
 from at_jax.objectives.paths import covered, covers, names_of
 
 SCHEDULES = ('constant', 'steps', 'cosine')
-OPTIMIZERS = ('sgd',)
+OPTIMIZERS = ('sgd', 'adam')
 
 
 def learning_rate(settings, *, steps_per_epoch, epochs):
@@ -51,8 +52,9 @@ def make_optimizer(settings, *, steps_per_epoch, epochs, freeze=()):
   """An optax transformation and its learning rate schedule.
 
   Args:
-    settings: `config.optimizer`: name, lr, momentum, nesterov, weight_decay,
-      schedule, drops, factor, warmup, reset_momentum, rates, undecayed.
+    settings: `config.optimizer`: name, lr, momentum (of `adam` for the first
+      moment; the second has 0.999), nesterov, weight_decay, schedule, drops,
+      factor, warmup, reset_momentum, rates, undecayed.
     steps_per_epoch: int.
     epochs: int.
     freeze: paths of the student's parameters that stay what they are, weight
@@ -67,7 +69,8 @@ def make_optimizer(settings, *, steps_per_epoch, epochs, freeze=()):
     settings, steps_per_epoch=steps_per_epoch, epochs=epochs
   )
   rates = settings['rates']
-  momentum = optax.trace(settings['momentum'], nesterov=settings['nesterov'])
+  kind = optax.trace if settings['name'] == 'sgd' else optax.scale_by_adam
+  momentum = kind(settings['momentum'], nesterov=settings['nesterov'])
   if settings['reset_momentum'] and settings['schedule'] == 'steps':
     starts = _drop_steps(settings['drops'], steps_per_epoch)
     momentum = reset_at(momentum, starts)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from at_jax.data import glyphs, load_dataset
-from at_jax.data.canvas import paste, random_corner
+from at_jax.data.canvas import made_of_digits, paste, random_corner
 from at_jax.data.settings import Settings
 
 
@@ -65,14 +65,16 @@ def test_the_same_everywhere(few):
   )
 
 
-def test_test_digits_are_not_trained_on(monkeypatch):
+def test_test_digits_are_not_trained_on():
   """Splits are handed over apart, each with canvases of its own."""
   seen = []
-  monkeypatch.setattr(
-    glyphs, '_split', lambda rng, split, count: seen.append(split) or split
-  )
-  glyphs.load_glyphs(Settings(name='glyphs'))
-  assert [len(split) for split in seen] == [1000, 797]
+
+  def make(rng, digits, count):
+    seen.append((len(digits), count))
+    return digits
+
+  made_of_digits('it', 'as they are', tuple('0123456789'), make, (3, 4))
+  assert seen == [(1000, 3), (797, 4)]
 
 
 def test_sizes_are_refused():

@@ -192,6 +192,29 @@ def test_unknown_names(changes, words):
     assert word in str(error.value)
 
 
+def test_adam_in_numpy():
+  """Weight decay is added to the gradient before both moments."""
+  transformation, _ = make_optimizer(
+    settings(name='adam', weight_decay=0.1, lr=0.01, schedule='constant'),
+    steps_per_epoch=3,
+    epochs=2,
+  )
+  params = {'student': {'w': jnp.asarray([1.0, -2.0])}}
+  state = transformation.init(params)
+  w, m, v = np.array([1.0, -2.0]), 0.0, 0.0
+  for step in range(1, 5):
+    gradient = np.array([step, 0.5])
+    updates, state = transformation.update(
+      {'student': {'w': jnp.asarray(gradient, jnp.float32)}}, state, params
+    )
+    params = optax.apply_updates(params, updates)
+    g = gradient + 0.1 * w
+    m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+    m_hat, v_hat = m / (1 - 0.9**step), v / (1 - 0.999**step)
+    w = w - 0.01 * m_hat / (np.sqrt(v_hat) + 1e-8)
+    np.testing.assert_allclose(params['student']['w'], w, rtol=1e-5)
+
+
 def test_cosine_shorter_than_its_warmup_is_an_error():
   with pytest.raises(ValueError):
     make_optimizer(
