@@ -33,16 +33,32 @@ def positions(
   Jitted, since called eagerly its many small operations take longer to
   dispatch than to compute.
   """
+  rows, columns = densities(
+    maps,
+    dense,
+    floor,
+    image_size=image_size,
+    iters=iters,
+    joint=joint,
+    marginal=marginal,
+  )
+  return (
+    positions_of_equal_mass(rows, out_size[0], rule),
+    positions_of_equal_mass(columns, out_size[1], rule),
+  )
+
+
+def densities(maps, dense, floor, *, image_size, iters, joint, marginal):
+  """Densities of rows `[B, H]` and columns `[B, W]`, steps 1 to 3 there.
+
+  With `iters=0` they are what step 3, the cap, begins with.
+  """
   maps = jnp.where(maps < 0, 0.0, maps)
   batch, height, width = maps.shape
   _, flat = divide_by_largest(maps.reshape(batch, height * width))
   weights = marginals(flat.reshape(maps.shape), image_size, marginal)
   rows, columns = (density(weight, floor) for weight in weights)
-  rows, columns = cap(rows, columns, dense=dense, iters=iters, joint=joint)
-  return (
-    positions_of_equal_mass(rows, out_size[0], rule),
-    positions_of_equal_mass(columns, out_size[1], rule),
-  )
+  return cap(rows, columns, dense=dense, iters=iters, joint=joint)
 
 
 def marginals(maps, image_size, kind):
@@ -154,10 +170,7 @@ def positions_of_equal_mass(density, count, rule):
   batch, size = density.shape
   if size == 1:
     return jnp.zeros((batch, count), density.dtype)
-  half = 0.5 if rule == 'centre' else 0.0
-  if rule == 'pt':
-    density = density[:, 1:]
-  edges = jnp.pad(jnp.cumsum(density, axis=-1), ((0, 0), (1, 0)))
+  edges, half = cumulated(density, rule)
   shares = (jnp.arange(count, dtype=density.dtype) + half) / count
   targets = edges[:, -1:] * shares[None]
   search = jax.vmap(functools.partial(jnp.searchsorted, side='right'))
@@ -170,3 +183,20 @@ def positions_of_equal_mass(density, count, rule):
   inside = (targets - left) / jnp.where(width > 0, width, 1.0)
   inside = jnp.where(inside < 0, 0.0, jnp.where(inside > 1, 1.0, inside))
   return jnp.clip(pixel + inside - half, 0, size - 1)
+
+
+def cumulated(density, rule):
+  """What a density weighs up to each edge, and how far they are from centres.
+
+  Args:
+    density: `[B, N]`.
+    rule: 'centre' or 'pt', as in `at_jax.sample_positions`.
+
+  Returns:
+    `[B, N + 1]` and 1/2, or with `pt` `[B, N]` and 0: edge k lies at position
+    k minus that, in pixels of which 0 is the centre of the first.
+  """
+  if rule == 'pt':
+    density = density[:, 1:]
+  edges = jnp.pad(jnp.cumsum(density, axis=-1), ((0, 0), (1, 0)))
+  return edges, 0.0 if rule == 'pt' else 0.5

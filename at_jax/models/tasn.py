@@ -120,21 +120,17 @@ class TASN(nn.Module):
     structure = mean if self.power == 1 else mean**self.power
     ends = {'logits/attention': logits, 'features': features}
     ends |= {'attention': attention, 'map/structure': structure}
-    views = {'master': self._sampled(images, structure)}
+    views = {'master': self.sampled(images, structure)}
     ends['sampled/structure'] = views['master']
     # Parameters are made of both branches, whatever is then applied.
     wanted = train or self.is_initializing() or self.detail_index != 'none'
     if self.part and wanted:
       if train or self.detail_index != 'mean':
-        index = self._index(attention, train)
-        detail = jnp.take_along_axis(
-          attention, index[:, None, None, None], axis=-1
-        )[..., 0]
-        detail = detail + self.detail_floor
-        ends['detail_index'] = index
+        index = ends['detail_index'] = self._index(attention, train)
+        detail = self.detail_map(attention, index)
       else:
         detail = mean
-      views = {'part': self._sampled(images, detail)} | views
+      views = {'part': self.sampled(images, detail)} | views
       ends |= {'map/detail': detail, 'sampled/detail': views['part']}
     ends |= self._classified(views, train)
     best = 'shared' in HEADS[self.heads]
@@ -171,24 +167,43 @@ class TASN(nn.Module):
       return jax.random.randint(key, (count,), 0, channels)
     return distinct_channels(key, jnp.sum(attention, axis=(1, 2)))
 
-  def _sampled(self, images, maps):
-    """Images resampled by maps, at `sampled_size`."""
-    size = (self.sampled_size,) * 2
+  # What follows reads attributes alone: it needs no variables, nor `apply`.
+
+  def detail_map(self, attention, index):
+    """The map `[B, h, w]` that samples the detail image.
+
+    Args:
+      attention: `[B, h, w, channels]`.
+      index: the channel of each image, `[B]`.
+    """
+    index = index[:, None, None, None]
+    one = jnp.take_along_axis(attention, index, axis=-1)[..., 0]
+    return one + self.detail_floor
+
+  def sampled(self, images, maps):
+    """Images `[B, H, W, C]` resampled by maps `[B, h, w]`, at `sampled_size`."""
     if self.sampler != 'cdf':
       filtered = self.sampler == 'filtered'
       return _resized(images, self.sampled_size, filtered)
-    if self.align_corners:
-      maps = resize_align_corners(maps[..., None], images.shape[1:3])[..., 0]
-    return attention_sample(
-      images,
-      maps,
-      size,
+    maps, settings = self.sampling(maps, images.shape[1:3])
+    size = (self.sampled_size,) * 2
+    return attention_sample(images, maps, size, **settings)
+
+  def sampling(self, maps, image_size):
+    """What `at_jax.sample_positions` is told: maps and keyword arguments."""
+    settings = dict(
       dense=self.dense,
       iters=self.iters,
       joint=self.joint,
       rule=self.rule,
       marginal=self.marginal,
     )
+    if self.sampler == 'uniform':
+      # A plain resize is what an even map gives by this rule.
+      return jnp.ones_like(maps), settings | {'rule': 'centre'}
+    if self.align_corners:
+      maps = resize_align_corners(maps[..., None], image_size)[..., 0]
+    return maps, settings
 
   def _classified(self, views, train):
     """Logits of every branch, and the backbone's endpoints of the master's."""
