@@ -77,6 +77,22 @@ def wrn_network(depth=10, width=1, mean=MEAN, std=STD, **kwargs):
   return Network(model, mean, std, (8, 8, 3), f'WRN-{depth}-{width}')
 
 
+TASN = dict(
+  backbone=('wrn', (('depth', 10), ('width', 0.25))),
+  attention_size=16,
+  sampled_size=8,
+  stem='small',
+  width=4,
+  blocks=(1, 1, 1),
+  num_classes=3,
+)
+
+
+def tasn_network(mean=MEAN, std=STD, shape=(24, 24, 3), **kwargs):
+  model = create_model('tasn', **(TASN | kwargs))
+  return Network(model, mean, std, shape, 'small TASN')
+
+
 def variables_of(network, seed):
   """Variables from NumPy: no initialiser to compile.
 

@@ -1,21 +1,48 @@
 """Single image files as a network sees them, whole or their central square."""
 
+import glob
 import pathlib
 
 import numpy as np
 
 from at_jax.data.colour import GREY
-from at_jax.data.decode import decode
+from at_jax.data.decode import decode, decode_crop, image_size
+from at_jax.data.examples import NONE
 
 
-def read_photo(path, *, size, channels, square=False):
-  """An image file with `size` pixels on its shorter side.
+def find_photos(pattern):
+  """The paths of the files that a name or a pattern like '*.jpg' stands for.
+
+  Raises:
+    FileNotFoundError: there is none.
+  """
+  path = pathlib.Path(pattern).expanduser()
+  found = [str(path)] if path.is_file() else sorted(glob.glob(str(path)))
+  if not found:
+    raise FileNotFoundError(f'No image is called {str(pattern)!r}.')
+  return [pathlib.Path(path) for path in found]
+
+
+def photo_names(paths):
+  """A name for each path that no other one has."""
+  for name in (
+    lambda path: path.stem,
+    lambda path: path.name,
+    lambda path: '_'.join([path.parent.name, path.name]),
+  ):
+    names = [name(path) for path in paths]
+    if len(set(names)) == len(names):
+      return names
+  return [f'{number:04}_{path.name}' for number, path in enumerate(paths)]
+
+
+def read_photo(path, *, size, channels):
+  """A whole image file with `size` pixels on its shorter side.
 
   Args:
     path: of a JPEG, PNG, WebP, BMP or GIF of any mode, see `decode`.
-    size: height and width of the central square, or of the shorter side.
+    size: of the shorter side.
     channels: 3, or 1 for grey.
-    square: whether to cut the longer side off, the same at both ends.
 
   Returns:
     uint8 `[H, W, channels]`.
@@ -26,18 +53,44 @@ def read_photo(path, *, size, channels, square=False):
   """
   from PIL import Image
 
-  try:
-    pixels = decode(pathlib.Path(path).read_bytes())
-  except ValueError as error:
-    raise ValueError(f'{path}: {error}') from None
+  pixels = _read(path, decode)
   height, width = pixels.shape[:2]
   times = size / min(height, width)
   shape = (max(size, round(times * width)), max(size, round(times * height)))
   image = Image.fromarray(pixels).resize(shape, Image.Resampling.BILINEAR)
-  pixels = np.asarray(image)
-  if square:
-    top, left = ((side - size) // 2 for side in pixels.shape[:2])
-    pixels = pixels[top : top + size, left : left + size]
+  return _coloured(np.asarray(image), channels)
+
+
+def read_square(path, *, view, channels):
+  """The central square of an image file, as test images are cropped.
+
+  Args:
+    path: see `read_photo`.
+    view: an `examples.View` of the kind 'center'.
+    channels: 3, or 1 for grey.
+
+  Returns:
+    uint8 `[size, size, channels]`.
+
+  Raises:
+    OSError, ValueError: as `read_photo`.
+  """
+
+  def crop(data):
+    box = view.choose(None, *image_size(data), NONE)
+    return decode_crop(data, box, view.size)
+
+  return _coloured(_read(path, crop), channels)
+
+
+def _read(path, decoder):
+  try:
+    return decoder(pathlib.Path(path).read_bytes())
+  except ValueError as error:
+    raise ValueError(f'{path}: {error}') from None
+
+
+def _coloured(pixels, channels):
   if channels == 1:
-    pixels = np.uint8(np.rint(pixels @ np.asarray(GREY)))[..., None]
+    return np.uint8(np.rint(pixels @ np.asarray(GREY)))[..., None]
   return pixels

@@ -149,7 +149,7 @@ def make_streamed(
   size = settings.size or SIZE
   sides = dict(
     size=size,
-    resize=settings.resize or round(size * MARGIN),
+    resize=settings.resize or usual_resize(size),
     to_box=settings.to_box,
   )
   views = dict(
@@ -175,6 +175,11 @@ def make_streamed(
     validation=None,
     test=Streamed(test, **views),
   )
+
+
+def usual_resize(size):
+  """The shorter side before a central crop of `size`, unless it is said."""
+  return round(size * MARGIN)
 
 
 def without_damaged(records):

@@ -181,7 +181,7 @@ class TASN(nn.Module):
     return one + self.detail_floor
 
   def sampled(self, images, maps):
-    """Images `[B, H, W, C]` resampled by maps `[B, h, w]`, at `sampled_size`."""
+    """`[B, H, W, C]` resampled by maps `[B, h, w]`, at `sampled_size`."""
     if self.sampler != 'cdf':
       filtered = self.sampler == 'filtered'
       return _resized(images, self.sampled_size, filtered)

@@ -68,6 +68,20 @@ class Network:
     """Whether each pixel has a mean of its own, which fixes the image size."""
     return isinstance(self.mean[0], tuple)
 
+  def side(self, size=0):
+    """Height and width of square images: `size`, or 0 for that of training.
+
+    Raises:
+      ValueError: the network takes images of one size only.
+    """
+    own = self.input_shape[0]
+    if self.per_pixel and size not in (0, own):
+      raise ValueError(
+        f'size={size}: {self.label} subtracts the mean of each pixel, so it '
+        f'takes images of {own} pixels only.'
+      )
+    return size or own
+
   @property
   def mixes_images(self):
     """Whether batch norm makes one image depend on the others in training."""

@@ -36,19 +36,33 @@ def start_page(titles, lefts, cell, bands, band_height):
     (figure, axes in inches from the upper left, where each band begins); a line
     is drawn there. Call `end_page` when all is drawn.
   """
-  from matplotlib.figure import Figure
-
   top = MARGIN + LINE * max(title.count('\n') + 1 for title in titles)
   width = lefts[-1] + cell + MARGIN
-  figure = Figure(figsize=(width, top + bands * band_height + MARGIN))
-  axes = figure.add_axes((0, 0, 1, 1))
-  axes.set_axis_off()
+  figure, axes = empty_page(width, top + bands * band_height + MARGIN)
   for left, title in zip(lefts, titles, strict=True):
     write_title(axes, left + cell / 2, top, title, cell)
   begins = [top + i * band_height for i in range(bands)]
   for y in begins:
     axes.plot([MARGIN, width - MARGIN], [y + 0.05] * 2, color='0.7', lw=0.8)
   return figure, axes, begins
+
+
+def empty_page(width, height):
+  """(figure, axes in inches from the upper left); `end_page` comes last."""
+  from matplotlib.figure import Figure
+
+  figure = Figure(figsize=(width, height))
+  axes = figure.add_axes((0, 0, 1, 1))
+  axes.set_axis_off()
+  return figure, axes
+
+
+def inset(figure, place):
+  """Axes of their own at left, top, width, height, in inches as the page."""
+  left, top, wide, tall = place
+  width, height = figure.get_size_inches()
+  bottom = 1 - (top + tall) / height
+  return figure.add_axes((left / width, bottom, wide / width, tall / height))
 
 
 def end_page(figure, axes):
@@ -91,6 +105,20 @@ def write_below(axes, left, top, text, cell):
   write(axes, left + cell / 2, top + cell + 0.13, text, size=size)
 
 
+def write_under(axes, place, text, cell):
+  """Writes below a place that may be smaller than its cell."""
+  left, top, wide, tall = place
+  size = fitting(7, cell)
+  write(axes, left + wide / 2, top + tall + 0.13, text, size=size)
+
+
+def fitted(image, left, top, cell):
+  """Left, top, width, height of an image in a square cell, centred."""
+  height, width = np.shape(image)[:2]
+  wide, tall = (cell * side / max(height, width) for side in (width, height))
+  return left + (cell - wide) / 2, top, wide, tall
+
+
 def draw_image(axes, image, left, top, cell, tall=None):
   """An image of `cell` inches' width, and as tall unless said otherwise."""
   image = np.asarray(image)
@@ -118,3 +146,53 @@ def enlarged(map_, size=128):
   image = Image.fromarray(map_.astype(np.float32))
   large = np.asarray(image.resize(size, Image.Resampling.BICUBIC))
   return np.maximum(large, map_.min())
+
+
+def draw_heat(axes, map_, place, *, ends=None, under=None, signed=False):
+  """A map in colours, enlarged, with the ends of its scale written below.
+
+  Args:
+    axes: of the page.
+    map_: `[h, w]`.
+    place: left, top, width and height, in inches.
+    ends: (least, largest) value of the scale; by default the map's.
+    under: an image that shows through, in grey so that colours can be read.
+    signed: whether values below 0 get colours of their own.
+  """
+  left, top, cell, tall = place
+  low, high = ends or (float(np.min(map_)), float(np.max(map_)))
+  heat = dict(cmap=COLOUR_MAP, vmin=low, vmax=high if high > low else low + 1)
+  if low < 0 and signed:
+    end = max(-low, high)
+    heat = dict(cmap=SIGNED, vmin=-end, vmax=end)
+  if under is not None:
+    draw_image(axes, grey(under), left, top, cell, tall)
+    heat['alpha'] = 0.55
+  axes.imshow(
+    np.clip(enlarged(map_), low, high),
+    interpolation='bilinear',
+    extent=(left, left + cell, top + tall, top),
+    aspect='auto',
+    **heat,
+  )
+  write_ends(axes, low, high, left, top + tall - cell, cell)
+
+
+def write_ends(axes, low, high, left, top, cell):
+  """The ends of a scale, below a cell."""
+  write_below(axes, left, top, f'{short(low)} … {short(high)}', cell)
+
+
+def short(value):
+  """Two digits, or all before the point.
+
+  >>> short(0.0123), short(-541.2), short(1.2e9)
+  ('0.012', '−541', '1.2e+09')
+  """
+  form = '.0f' if 100 <= abs(value) < 1e5 else '.2g'
+  return f'{value:{form}}'.replace('-', '−')
+
+
+def grey(image):
+  """An image without colours, uint8 `[H, W, 1]`."""
+  return np.uint8(np.rint(np.mean(image, axis=-1, keepdims=True)))

@@ -7,20 +7,19 @@ import numpy as np
 from at_jax._arrays import unknown
 from at_jax.pictures import save_png
 from at_jax.pictures.cells import (
-  COLOUR_MAP,
   FOOT,
   GAP,
   HEAD,
   MARGIN,
-  SIGNED,
   cell_size,
+  draw_heat,
   draw_image,
   end_page,
-  enlarged,
   start_page,
   wrapped,
   write,
   write_below,
+  write_ends,
 )
 
 # Panel: (its title, the array of a band that it shows).
@@ -122,25 +121,19 @@ def limits(bands, part, map_, scale):
 
 
 def _draw_panel(axes, panel, image, map_, ends, place):
+  if panel != 'dark':
+    under = image if panel == 'over' else None
+    signed = PANELS[panel][1] == 'mask'
+    draw_heat(axes, map_, place, ends=ends, under=under, signed=signed)
+    return
   left, top, cell, tall = place
-  extent = (left, left + cell, top + tall, top)
-  looks = dict(extent=extent, aspect='auto')
-  low, high = ends
-  if panel == 'dark':
-    shown = darkened(image, map_, low, high)
-    axes.imshow(shown, interpolation='antialiased', **looks)
-  else:
-    heat = dict(cmap=COLOUR_MAP, vmin=low, vmax=high if high > low else low + 1)
-    if low < 0 and PANELS[panel][1] == 'mask':
-      end = max(-low, high)
-      heat = dict(cmap=SIGNED, vmin=-end, vmax=end)
-    if panel == 'over':
-      draw_image(axes, _grey(image), left, top, cell, tall)
-      heat['alpha'] = 0.55
-    large = np.clip(enlarged(map_), low, high)
-    axes.imshow(large, interpolation='bilinear', **heat, **looks)
-  text = f'{low:.2g} … {high:.2g}'.replace('-', '−')
-  write_below(axes, left, top + tall - cell, text, cell)
+  axes.imshow(
+    darkened(image, map_, *ends),
+    interpolation='antialiased',
+    extent=(left, left + cell, top + tall, top),
+    aspect='auto',
+  )
+  write_ends(axes, *ends, left, top + tall - cell, cell)
 
 
 def darkened(image, mask, low, high):
@@ -166,8 +159,3 @@ def darkened(image, mask, low, high):
   mask = np.asarray(mask.resize(size, Image.Resampling.BILINEAR))
   factor = (mask - low) / (high - low) if high > low else np.ones_like(mask)
   return np.uint8(np.rint(rgb * np.clip(factor, 0, 1)[..., None]))
-
-
-def _grey(image):
-  """The image without colours, so that the mask's can be read."""
-  return np.uint8(np.rint(image.mean(axis=-1, keepdims=True)))

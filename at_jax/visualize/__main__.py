@@ -1,18 +1,23 @@
 """The command `python -m at_jax.visualize`."""
 
 import argparse
+import inspect
 import pathlib
 import sys
 
 from at_jax import visualize as about
 from at_jax.pictures.masks import SCALES
-from at_jax.pictures.text import markdown, mask_lines
+from at_jax.pictures.text import markdown
 from at_jax.train.find import config_of, find_weights
 from at_jax.train.weights import load_weights
 from at_jax.visualize.images import photos, test_images
 from at_jax.visualize.masks import show_masks
+from at_jax.visualize.samples import show_samples
 
-WHAT = ('masks',)
+# Each takes weights, images, a folder and, by name, flags of `OWN`; it returns
+# the cells of the table that the command ends with.
+WHAT = {'masks': show_masks, 'samples': show_samples}
+OWN = ('channels', 'modules', 'scale')
 
 
 def main(argv=None):
@@ -35,9 +40,9 @@ def main(argv=None):
     default=0,
     help='of photos: their shorter side; 0: as trained',
   )
-  add('--channels', default='mean,top2', help='mean, max, top3, a number')
-  add('--modules', default='', help='patterns like group2/*; default: all')
-  add('--scale', default='own', choices=SCALES)
+  add('--channels', help='top3, a number; of masks also mean, max')
+  add('--modules', help='of masks: patterns like group2/*; default: all')
+  add('--scale', choices=SCALES, help='of masks; default: own')
   add('--out', help='a folder; default: <run>/visualize')
   flags = parser.parse_args(argv)
   try:
@@ -49,6 +54,7 @@ def main(argv=None):
 def visualize(flags):
   """Runs the command; returns the table that it ends with."""
   _check(flags)
+  own = _own(flags)
   folder = pathlib.Path(flags.workdir).expanduser()
   weights_folder, workdir = find_weights(folder, flags.row, flags.seed)
   weights = load_weights(weights_folder)
@@ -62,16 +68,8 @@ def visualize(flags):
       f'{folder} is a weights folder without a workdir around it: say which '
       "--images='photos/*.jpg'."
     )
-  found = show_masks(
-    weights,
-    images,
-    flags.out or weights_folder.parent / 'visualize',
-    channels=flags.channels,
-    modules=flags.modules,
-    scale=flags.scale,
-  )
-  row = {'label': weights.network.label, 'masks': found}
-  return '\n' + markdown(mask_lines({'': row}))
+  out = flags.out or weights_folder.parent / 'visualize'
+  return '\n' + markdown(WHAT[flags.what](weights, images, out, **own))
 
 
 def _check(flags):
@@ -82,6 +80,26 @@ def _check(flags):
     raise ValueError('--size is for photos: say which, --images.')
   if flags.data_dir and flags.images:
     raise ValueError("--data_dir is for the workdir's data, not for --images.")
+
+
+def _own(flags):
+  """The flags of `OWN` that were given; ValueError for one that is ignored."""
+  given = {name: getattr(flags, name) for name in OWN}
+  given = {name: value for name, value in given.items() if value is not None}
+  takers = {
+    name: [
+      what
+      for what, show in WHAT.items()
+      if name in inspect.signature(show).parameters
+    ]
+    for name in given
+  }
+  for name, those in takers.items():
+    if flags.what not in those:
+      raise ValueError(
+        f'--{name} is for --what={" or ".join(those)}, not for {flags.what}.'
+      )
+  return given
 
 
 if __name__ == '__main__':

@@ -1,13 +1,17 @@
 """What is looked at: image files, or a workdir's test images."""
 
 import dataclasses
-import glob
-import pathlib
 
 import numpy as np
 
 from at_jax.data import load_dataset
-from at_jax.data.photos import read_photo
+from at_jax.data.examples import View
+from at_jax.data.photos import (
+  find_photos,
+  photo_names,
+  read_photo,
+  read_square,
+)
 from at_jax.train.snapshot import one_per_class
 
 
@@ -21,42 +25,16 @@ class Shown:
 
 
 def photos(patterns, network, size):
-  """A `Shown` of each file that a pattern names."""
-  if network.per_pixel and size not in (0, network.input_shape[0]):
-    raise ValueError(
-      f'--size={size}: {network.label} subtracts the mean of each pixel, so it '
-      f'takes images of {network.input_shape[0]} pixels only.'
-    )
-  paths = [path for pattern in patterns for path in _files(pattern)]
-  for name, path in zip(_names(paths), paths, strict=True):
-    image = read_photo(
-      path,
-      size=size or network.input_shape[0],
-      channels=network.input_shape[-1],
-      square=network.per_pixel,
-    )
+  """A `Shown` of each file that a pattern names, whole where that can be."""
+  side, channels = network.side(size), network.input_shape[-1]
+  view = View('center', size=side, resize=side)
+  paths = [path for pattern in patterns for path in find_photos(pattern)]
+  for name, path in zip(photo_names(paths), paths, strict=True):
+    if network.per_pixel:
+      image = read_square(path, view=view, channels=channels)
+    else:
+      image = read_photo(path, size=side, channels=channels)
     yield Shown(name, path.name, image)
-
-
-def _names(paths):
-  """A name for each path that no other one has."""
-  for name in (
-    lambda path: path.stem,
-    lambda path: path.name,
-    lambda path: '_'.join([path.parent.name, path.name]),
-  ):
-    names = [name(path) for path in paths]
-    if len(set(names)) == len(names):
-      return names
-  return [f'{number:04}_{path.name}' for number, path in enumerate(paths)]
-
-
-def _files(pattern):
-  path = pathlib.Path(pattern).expanduser()
-  found = [str(path)] if path.is_file() else sorted(glob.glob(str(path)))
-  if not found:
-    raise FileNotFoundError(f'No image is called {pattern!r}.')
-  return [pathlib.Path(path) for path in found]
 
 
 def test_images(config, count, data_dir):

@@ -8,13 +8,23 @@ import numpy as np
 
 from at_jax._arrays import unknown
 from at_jax.data.augment import normalise
-from at_jax.gates import gate_statistics, strongest_channels
+from at_jax.gates import gate_statistics
 from at_jax.pictures import masks
+from at_jax.pictures.text import mask_lines
 from at_jax.train.looks import mask_views
+from at_jax.train.scores import in_words, probabilities
+from at_jax.visualize.channels import channel_numbers
 
 
 def show_masks(
-  weights, images, out, *, channels='mean', modules='', scale='own', say=print
+  weights,
+  images,
+  out,
+  *,
+  channels='mean,top2',
+  modules='',
+  scale='own',
+  say=print,
 ):
   """Draws and saves the masks of every image, one after the other.
 
@@ -30,7 +40,7 @@ def show_masks(
     say: called with a line on each image.
 
   Returns:
-    {place: {statistic: mean over the images}}.
+    Lines of cells: the masks' statistics, means over the images.
 
   Raises:
     ValueError: the network has no masks, or no such module or channel.
@@ -68,10 +78,12 @@ def show_masks(
         for place, parts in views.items()
       }
     )
-    say(f'{picture}: {_prediction(logits, weights.class_names)}')
+    chances = jax.device_get(probabilities(logits)[0])
+    say(f'{picture}: {in_words(chances, weights.class_names)}')
   if not found:
     raise ValueError('There is no image to look at.')
-  return jax.tree.map(lambda *values: float(np.mean(values)), *found)
+  means = jax.tree.map(lambda *values: float(np.mean(values)), *found)
+  return mask_lines({'': {'label': weights.network.label, 'masks': means}})
 
 
 def _selected(views, modules, network):
@@ -108,19 +120,5 @@ def _picks(how, mask, count):
   if how in ('mean', 'max'):
     title = f'{how} over {count} channels'
     return [(title, lambda array: getattr(array, how)(axis=-1))]
-  if how.startswith('top') and how[3:].isdecimal() and int(how[3:]):
-    chosen = np.asarray(strongest_channels(mask, int(how[3:]))).tolist()
-  elif how.isdecimal() and int(how) < count:
-    chosen = [int(how)]
-  else:
-    raise ValueError(
-      f'--channels takes mean, max, top3 or a number below {count}, the '
-      f'channels of this mask, got {how!r}.'
-    )
+  chosen = channel_numbers(how, mask, also='mean, max, ')
   return [(f'channel {k}', lambda array, k=k: array[..., k]) for k in chosen]
-
-
-def _prediction(logits, class_names):
-  chances = np.asarray(jax.nn.softmax(logits[0].astype(np.float32)))
-  best = int(chances.argmax())
-  return f'{class_names[best]}, probability {chances[best]:.2f}'

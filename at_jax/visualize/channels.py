@@ -1,0 +1,43 @@
+"""Which channels of an array are shown: what the flag --channels says."""
+
+import numpy as np
+
+from at_jax.gates import strongest_channels
+
+ALIKE = 0.05  # of a map's largest value: less cannot be seen
+
+
+def channel_numbers(how, arrays, *, also='', distinct=False):
+  """The numbers of the channels that one part of --channels names.
+
+  Args:
+    how: `top3` (those that differ most from place to place), or a number.
+    arrays: `[B, h, w, C]`.
+    also: what else the flag takes, for the message.
+    distinct: leave those out of `top3` that look like a stronger one.
+
+  Raises:
+    ValueError: neither, or no such channel.
+  """
+  count = arrays.shape[-1]
+  if how.startswith('top') and how[3:].isdecimal() and int(how[3:]):
+    wanted = int(how[3:])
+    numbers = np.asarray(strongest_channels(arrays, count)).tolist()
+    return (_distinct(numbers, arrays) if distinct else numbers)[:wanted]
+  if how.isdecimal() and int(how) < count:
+    return [int(how)]
+  raise ValueError(
+    f'--channels takes {also}top3 or a number below {count}, the channels '
+    f'there are, got {how!r}.'
+  )
+
+
+def _distinct(numbers, arrays):
+  """Those of the channels that look like none before them."""
+  maps, kept = np.asarray(arrays), []
+  for number in numbers:
+    map_ = maps[..., number]
+    near = ALIKE * np.abs(map_).max()
+    if all(np.abs(map_ - maps[..., k]).max() > near for k in kept):
+      kept.append(number)
+  return kept
