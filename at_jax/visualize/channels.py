@@ -22,8 +22,9 @@ def channel_numbers(how, arrays, *, also='', distinct=False):
   count = arrays.shape[-1]
   if how.startswith('top') and how[3:].isdecimal() and int(how[3:]):
     wanted = int(how[3:])
-    numbers = np.asarray(strongest_channels(arrays, count)).tolist()
-    return (_distinct(numbers, arrays) if distinct else numbers)[:wanted]
+    numbers = strongest_channels(arrays, count if distinct else wanted)
+    numbers = np.asarray(numbers).tolist()
+    return _distinct(numbers, arrays, wanted) if distinct else numbers
   if how.isdecimal() and int(how) < count:
     return [int(how)]
   raise ValueError(
@@ -32,12 +33,14 @@ def channel_numbers(how, arrays, *, also='', distinct=False):
   )
 
 
-def _distinct(numbers, arrays):
-  """Those of the channels that look like none before them."""
+def _distinct(numbers, arrays, wanted):
+  """The first of the channels that look like none before them."""
   maps, kept = np.asarray(arrays), []
   for number in numbers:
     map_ = maps[..., number]
     near = ALIKE * np.abs(map_).max()
     if all(np.abs(map_ - maps[..., k]).max() > near for k in kept):
       kept.append(number)
+    if len(kept) == wanted:
+      break
   return kept
