@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from at_jax import models
 from at_jax._arrays import check_rank, unknown
 from at_jax.models.layers import kaiming_normal
-from at_jax.models.tasn_attention import AttentionNetwork
+from at_jax.models.tasn_attention import AttentionNetwork, distinct_channels
 from at_jax.resize import resize_align_corners
 from at_jax.sampler import attention_sample
 from at_jax.trilinear import trilinear_attention
@@ -198,7 +198,7 @@ class TASN(nn.Module):
       rule=self.rule,
       marginal=self.marginal,
     )
-    if self.sampler == 'uniform':
+    if self.sampler != 'cdf':
       # A plain resize is what an even map gives by this rule.
       return jnp.ones_like(maps), settings | {'rule': 'centre'}
     if self.align_corners:
@@ -239,24 +239,6 @@ class TASN(nn.Module):
     # The master's come last.
     own = slice(-count, None)
     return ends | {f'backbone/{name}': end[own] for name, end in found.items()}
-
-
-def distinct_channels(key, sums):
-  """A channel for each image, each value of its sum having the same chance.
-
-  Args:
-    key: of the draw.
-    sums: of the channels' maps, `[B, C]`.
-
-  Returns:
-    int32 `[B]`; of channels of one sum the one that a stable sort puts first.
-  """
-  order = jnp.argsort(sums, axis=1)
-  ordered = jnp.take_along_axis(sums, order, axis=1)
-  first = jnp.ones_like(ordered, bool)
-  first = first.at[:, 1:].set(ordered[:, 1:] != ordered[:, :-1])
-  place = jax.random.categorical(key, jnp.where(first, 0.0, -jnp.inf))
-  return jnp.take_along_axis(order, place[:, None], axis=1)[:, 0]
 
 
 def _resized(images, side, filtered=False):

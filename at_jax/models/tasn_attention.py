@@ -140,3 +140,21 @@ class AttentionNetwork(nn.Module):
     )
     pooled = jnp.mean(nn.relu(norm(x)), axis=(1, 2))
     return x, head(self.num_classes, dtype=self.dtype)(pooled)
+
+
+def distinct_channels(key, sums):
+  """A channel for each image, each value of its sum having the same chance.
+
+  Args:
+    key: of the draw.
+    sums: of the channels' maps, `[B, C]`.
+
+  Returns:
+    int32 `[B]`; of channels of one sum the one that a stable sort puts first.
+  """
+  order = jnp.argsort(sums, axis=1)
+  ordered = jnp.take_along_axis(sums, order, axis=1)
+  first = jnp.ones_like(ordered, bool)
+  first = first.at[:, 1:].set(ordered[:, 1:] != ordered[:, :-1])
+  place = jax.random.categorical(key, jnp.where(first, 0.0, -jnp.inf))
+  return jnp.take_along_axis(order, place[:, None], axis=1)[:, 0]

@@ -11,8 +11,8 @@ from small_networks import assert_trees_close
 
 import at_jax
 from at_jax.models import create_model
-from at_jax.models.tasn import TASN, distinct_channels
-from at_jax.models.tasn_attention import Dilated
+from at_jax.models.tasn import TASN
+from at_jax.models.tasn_attention import Dilated, distinct_channels
 
 SMALL = dict(
   backbone=('wrn', (('depth', 10), ('width', 0.25))),
