@@ -52,6 +52,8 @@ SETUP = dict(
   backbone='resnet50',
   size=512,
   sampled=224,
+  attention_size=224,
+  attention_width=64,
   epochs=0,  # those of the recipe
   lr=0.0,  # likewise
   batch=96,
@@ -125,7 +127,8 @@ def network(arg, *, preset='ours', **changes):
   own = preset_of(preset)[0] | changes
   if arg.tiny:
     return dict(name='tasn', **SMALL, attention_size=16, sampled_size=8, **own)
-  own = dict(sampled_size=arg.sampled) | own
+  own = dict(sampled_size=arg.sampled, width=arg.attention_width) | own
+  own |= dict(attention_size=arg.attention_size)
   return dict(name='tasn', backbone=arg.backbone, **own)
 
 

@@ -8,6 +8,7 @@ sampled=224, 12.0 at sampled=336. Ours: not yet measured.
   python train.py --config=configs/tasn_cub.py:sampled=336,preset=mxnet,seeds=5
   python train.py --config=configs/tasn_cub.py:recipe=pytorch,preset=pytorch
   python train.py --config=configs/tasn_cub.py:dataset=folder:photos,batch=24
+  python train.py --config=configs/tasn_cub.py:start=,attention_start=
   python train.py --config=configs/tasn_cub.py:tiny        # no files
 Presets `ours`, `paper`, `mxnet`, `pytorch`: docs/tasn.md. The recipe `paper`
 has learning rate 0.1, no momentum, no weight decay, for 96 images on 8 GPUs.
