@@ -9,6 +9,9 @@ from small_networks import random_split, variables_of
 
 from at_jax.models import create_model
 from at_jax.objectives import Network, make_objective
+from at_jax.train.mesh import data_mesh
+from at_jax.train.state import TrainState
+from at_jax.train.step import AUGMENTATION, make_chunk, make_step
 
 SMALL = dict(
   backbone=('wrn', (('depth', 10), ('width', 0.25))),
@@ -169,3 +172,35 @@ def test_a_map_that_is_not_finite_is_named(student, variables, batch):
   _, metrics, _ = evaluated(objective(student), broken, batch)
   assert not np.isfinite(metrics['map/structure'])
   assert not np.isfinite(metrics['map/detail'])
+
+
+@pytest.mark.parametrize('scan', [False, True])
+def test_details_are_drawn_anew_in_every_step(student, variables, batch, scan):
+  """With a learning rate of 0 and one batch nothing else can differ."""
+  optimizer, mesh = optax.sgd(0.0), data_mesh(jax.devices()[:1])
+  step = make_step(
+    objective(student, weights={'part': 1.0}, distil=0.0),
+    optimizer,
+    lambda step: jnp.zeros(()),
+    take=lambda step: batch,
+    data=dict.fromkeys(AUGMENTATION, 0),
+    normalisation=((0.0,), (1.0,)),
+    mesh=mesh,
+    bn='global',
+  )
+  chunk = make_chunk(step, mesh=mesh, precision='float32', scan=scan)
+  params = {'student': variables['params'], 'objective': {}}
+  state = TrainState(
+    step=jnp.zeros((), jnp.int32),
+    params=params,
+    batch_stats=variables['batch_stats'],
+    opt_state=optimizer.init(params),
+    key=jax.random.key(0),
+  )
+  state = jax.tree.map(jnp.copy, state)  # it is donated
+  seen = []
+  for _ in range(1 if scan else 3):
+    state, metrics = chunk(state, {}, length=3 if scan else 1)
+    seen += np.asarray(metrics['map/detail']).tolist()
+    assert np.ptp(metrics['map/structure']) < 1e-6
+  assert len(set(seen)) == 3
