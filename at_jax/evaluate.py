@@ -48,7 +48,9 @@ def evaluate(
   Returns:
     A dict: errors in percent (of many classes the top-5 error, too; of each
     class), loss, where the network looks if boxes are annotated, number of
-    images, and what was measured.
+    images, and what was measured. Of data with several labels an image AUROC
+    and average precision in percent, their means, and the interval of the mean
+    AUROC by `bootstrap`.
   """
   folder = pathlib.Path(folder).expanduser()
   weights_folder, workdir = find_weights(folder, row, seed)
@@ -92,23 +94,16 @@ def evaluate(
     mesh=mesh or data_mesh(),
     precision=config.precision if config else 'default',
   )(weights.variables)
-  errors = measured.class_errors()
   found = {
     'weights': str(weights_folder),
     'digest': weights.digest,
     'data': dataset.source,
     'split': split,
     'images': len(examples),
-    'error': measured.error,
-    'top5_error': measured.top5_error,
-    'loss': measured.loss,
-    'class_errors': dict(zip(dataset.class_names, errors, strict=True)),
-    'localisation': measured.localisation(),
-    **measured.looks(),
+    **measured.numbers(),
+    **measured.result('', dataset.class_names),
   }
-  return {
-    name: value for name, value in found.items() if value not in (None, {})
-  }
+  return {name: value for name, value in found.items() if value != {}}
 
 
 def _settings(name, network):

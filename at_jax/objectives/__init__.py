@@ -26,6 +26,7 @@ OBJECTIVES = {
   'multi_label': multi_label,
 }
 COUNTS = 'label_counts'
+MULTI_HOT = ('multi_label',)  # what multi-hot labels are for
 
 
 def reads_label_counts(name):
@@ -34,7 +35,14 @@ def reads_label_counts(name):
 
 
 def make_objective(
-  settings, *, student, teacher, steps_per_epoch, epochs, label_counts=None
+  settings,
+  *,
+  student,
+  teacher,
+  steps_per_epoch,
+  epochs,
+  label_counts=None,
+  multi_label=False,
 ):
   """Builds the objective that `config.objective` describes.
 
@@ -46,14 +54,22 @@ def make_objective(
     epochs: int, the length of the run.
     label_counts: `LabelCounts` of the training set, for an objective that
       `reads_label_counts`; others are not told.
+    multi_label: whether the labels are multi-hot.
 
   Raises:
-    ValueError: an unknown name or argument, terms that do not fit the networks.
+    ValueError: an unknown name or argument, terms that do not fit the networks,
+      an objective that does not fit the labels.
   """
   settings = dict(settings)
   name = settings.pop('name')
   if name not in OBJECTIVES:
     raise ValueError(unknown('objective', name, OBJECTIVES))
+  if multi_label and name not in MULTI_HOT:
+    raise ValueError(
+      f'The objective {name!r} has a softmax cross-entropy, for one label an '
+      'image, and the labels of these data are multi-hot: set '
+      "config.objective=dict(name='multi_label', loss='sigmoid')."
+    )
   given = dict(
     student=student,
     teacher=teacher,

@@ -1,4 +1,4 @@
-"""Curves of training: the error and every term, a colour per row."""
+"""Curves of training: error or AUROC and every term, a colour per row."""
 
 import math
 
@@ -21,7 +21,7 @@ COLOURS = (
 MARKERS = ('', 'o', 's', '^', 'D')  # a new one where the colours start again
 
 
-def draw_curves(path, rows, *, evaluated='test', titles=None):
+def draw_curves(path, rows, *, evaluated='test', measure='error', titles=None):
   """Draws the error and the terms of a study against the epoch.
 
   Left the evaluated (bold) and the training error (dashed), the median over
@@ -34,15 +34,19 @@ def draw_curves(path, rows, *, evaluated='test', titles=None):
     rows: one dict a row: `label`; `evaluated` and `train`, lists with a
       series of errors in % for every seed; `terms`, a dict of such lists.
     evaluated: what the bold curves were measured on: `test`, `validation`.
+    measure: what they are if no errors; then there are none of training.
     titles: a dict from a term's name to its panel's title.
 
   Returns:
     The path.
   """
-  return save_png(curves_figure(rows, evaluated=evaluated, titles=titles), path)
+  figure = curves_figure(
+    rows, evaluated=evaluated, measure=measure, titles=titles
+  )
+  return save_png(figure, path)
 
 
-def curves_figure(rows, *, evaluated='test', titles=None):
+def curves_figure(rows, *, evaluated='test', measure='error', titles=None):
   """The figure of `draw_curves`, not yet written."""
   from matplotlib.figure import Figure
 
@@ -58,7 +62,7 @@ def curves_figure(rows, *, evaluated='test', titles=None):
   figure = Figure(figsize=(width, max(4.2, 0.8 + 1.9 * tall) + 0.2 * lines))
   figure.set_layout_engine('constrained', w_pad=0.06, h_pad=0.06)
   cells = figure.add_gridspec(1, 2, width_ratios=[2.4, wide or 1e-3])
-  _draw_errors(figure.add_subplot(cells[0]), rows, evaluated)
+  _draw_measure(figure.add_subplot(cells[0]), rows, evaluated, measure)
   bands = cells[1].subgridspec(tall, 1)
   for i, line in enumerate(grid):
     panels = bands[i].subgridspec(1, len(line))
@@ -106,7 +110,7 @@ def _look(i, count):
   )
 
 
-def _draw_errors(axes, rows, evaluated):
+def _draw_measure(axes, rows, evaluated, measure):
   shown = []
   for i, row in enumerate(rows):
     train = over_seeds([thinned(pair) for pair in row['train']])
@@ -126,13 +130,15 @@ def _draw_errors(axes, rows, evaluated):
       )
     shown += [(train[0], train[1]), (tested[0], tested[3])]
   axes.set_xlabel('epoch', fontsize=10)
-  axes.set_ylabel('error (%)', fontsize=10)
-  title = f'{evaluated} (bold) and training error (dashed)'
+  axes.set_ylabel(f'{measure} (%)', fontsize=10)
+  errors = measure == 'error'
+  both = f'{evaluated} (bold) and training error (dashed)'
+  title = both if errors else f'{evaluated} {measure}'
   if any(len(row['evaluated']) > 1 for row in rows):
     title += '\nmedian over seeds, band from least to largest'
   axes.set_title(title, fontsize=10)
   _finish(axes, any(len(e) for e, _ in shown))
-  if any(len(e) for e, _ in shown):
+  if errors and any(len(e) for e, _ in shown):
     axes.set_ylim(0, error_limit(shown))
 
 

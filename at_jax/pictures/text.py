@@ -1,4 +1,6 @@
-"""Tables as text, for reports and for terminals."""
+"""Tables and names as text, for reports and for terminals."""
+
+import numpy as np
 
 STATISTICS = {
   'mean': ('mean', '{:.3f}', 1),
@@ -17,6 +19,21 @@ def markdown(lines):
   return '\n'.join(
     '| ' + ' | '.join(map(str.ljust, line, widths)) + ' |' for line in lines
   )
+
+
+def label_name(label, names):
+  """The name of a label's class; of a multi-hot one, those of all it shows.
+
+  A class without a name is called by its number.
+
+  >>> label_name(1, ['cat', 'dog']), label_name([1, 1], ['cat', 'dog'])
+  ('dog', 'cat, dog')
+  >>> label_name([0, 0], ['cat', 'dog'])
+  'none'
+  """
+  shown = np.flatnonzero(label) if np.ndim(label) else [int(label)]
+  known = [str(names[k]) if k < len(names) else str(k) for k in shown]
+  return ', '.join(known) or 'none'
 
 
 def mask_lines(rows):

@@ -3,8 +3,9 @@
   python -m at_jax.report --workdir=runs/digits_at
 
 prints the table of rows and seeds and writes report.md, curves.png,
-attention.png and result.json into the workdir. Several workdirs are joined
-into one report, in the first of them or in --out:
+attention.png and result.json into the workdir; of data with several labels an
+image also roc_<row>.png. Several workdirs are joined into one report, in the
+first of them or in --out:
 
   python -m at_jax.report --workdir runs/wrn runs/wrn_at --out=runs/both
 """
@@ -19,6 +20,7 @@ from at_jax.report import (
   join,
   looks,
   masks,
+  multi_label,
   page,
   pictures,
   read,
@@ -71,6 +73,7 @@ def write_report(workdirs, out=None, *, baseline=None):
       measured,
       shown,
       [
+        multi_label.section(study, rows, out),
         branches.section(rows),
         looks.section(study, rows),
         masks.section(study, rows, out),

@@ -61,6 +61,14 @@ def _check_pair(a, b):
     _refuse(
       a, b, f'data differ ({one} and {two})', 'Train both on the same data'
     )
+  one, two = a.known_headline, b.known_headline
+  if one and two and one != two:
+    _refuse(
+      a,
+      b,
+      f'labels differ: test {one.label} and test {two.label} do not compare',
+      'Train both on data of one kind',
+    )
   if differing := teachers.conflict(a, b):
     one, two, what = differing
     _refuse(
@@ -138,12 +146,13 @@ def _merged(one, two):
 def _further(key, seed, one, two):
   """The finished one of two runs of one row and seed, or the longer."""
   if one.result and two.result:
-    errors = one.result['test_error'], two.result['test_error']
-    if not math.isclose(*errors, rel_tol=0, abs_tol=1e-9):
+    headline = one.headline  # of both, or they would not be joined
+    found = [run.result[headline.entry('test')] for run in (one, two)]
+    if not math.isclose(*found, rel_tol=0, abs_tol=1e-9):
       raise ValueError(
         f'{one.folder} and {two.folder} are both row {key!r} with seed {seed} '
-        f'and differ: test error {errors[0]} % and {errors[1]} %. Leave one '
-        'of the two workdirs out.'
+        f'and differ: test {headline.label} {found[0]} % and {found[1]} %. '
+        'Leave one of the two workdirs out.'
       )
   if bool(one.result) != bool(two.result):
     return one if one.result else two

@@ -5,7 +5,7 @@ import statistics
 import numpy as np
 
 from at_jax.pictures import masks, responses
-from at_jax.pictures.text import markdown, mask_lines
+from at_jax.pictures.text import label_name, markdown, mask_lines
 from at_jax.report.files import DAMAGE, is_number
 
 EXPLANATION = (
@@ -99,7 +99,8 @@ def _read(path, notes):
   try:
     with path.open('rb') as file:
       arrays = dict(np.load(file))
-    names = [str(arrays['class_names'][k]) for k in arrays['labels'][:SHOWN]]
+    known, labels = arrays['class_names'], arrays['labels'][:SHOWN]
+    names = [label_name(label, known) for label in labels]
     return arrays['images'][:SHOWN], _bands(arrays), names
   except FileNotFoundError:
     return None

@@ -3,10 +3,16 @@
 from at_jax.report import teachers
 
 PROTOCOL = (
-  'Protocol: test error after the last epoch, on the full test set; never the '
-  'best epoch. Median, mean and sample standard deviation over n seeds; '
-  'differences are paired by seed (negative is better; a win is a seed with '
-  'the lower error).'
+  'Protocol: test {label} after the last epoch, on the full test set; never '
+  'the best epoch. Median, mean and sample standard deviation over n seeds; '
+  'differences are paired by seed ({sign} is better; a win is a seed with '
+  'the {better} {label}).'
+)
+CURVES = (
+  '![{Label}s and terms against the epoch](curves.png)\n\nBold: {measured} '
+  '{label} during training; {training}right: every term of the loss before its '
+  'weight. Lines are medians over seeds, bands reach from the least to the '
+  'largest.'
 )
 
 
@@ -28,17 +34,14 @@ def page(study, studies, table, speed, measured, shown, sections):
   title = study.config.get('label') or study.name
   parts = [f'# {title if len(studies) == 1 else "Joined report"}']
   parts += ['\n'.join(f'- {_what_ran(s)}' for s in studies)]
-  parts += [table, PROTOCOL, *_facts(study)]
+  parts += [table, PROTOCOL.format(**_words(study)), *_facts(study)]
   if study.notes:
     parts += [
       'Left out or missing:\n' + '\n'.join(f'- {n}' for n in study.notes)
     ]
   parts += [
     '## Curves',
-    '![Errors and terms against the epoch](curves.png)',
-    f'Bold: {measured} error during training; dashed: training error; right: '
-    'every term of the loss before its weight. Lines are medians over seeds, '
-    'bands reach from the least to the largest.',
+    CURVES.format(measured=measured, **_words(study)),
     '## Attention',
     _attention_text(shown),
     *filter(None, sections),
@@ -51,6 +54,16 @@ def page(study, studies, table, speed, measured, shown, sections):
     _again_text(studies),
   ]
   return '\n\n'.join(parts) + '\n'
+
+
+def _words(study):
+  """What the texts above say differently of errors and of AUROCs."""
+  label = study.headline.label
+  found = dict(label=label, Label=label[0].upper() + label[1:])
+  if study.headline.higher_is_better:
+    return found | dict(sign='positive', better='larger', training='')
+  training = 'dashed: training error; '
+  return found | dict(sign='negative', better='lower', training=training)
 
 
 def _what_ran(study):

@@ -3,7 +3,9 @@
 import numpy as np
 
 from at_jax.pictures import attention, curves
+from at_jax.pictures.text import label_name
 from at_jax.report import columns
+from at_jax.train.headline import ERROR
 
 TERMS = ('ce', 'kd', 'at', 'activation', 'grad_at', 'min_l2', 'symmetry')
 UNITS = {'ce': 'ce (nats)', 'kd': 'kd (nats × T²)'}
@@ -15,18 +17,18 @@ CROWDED = 12  # columns of maps: so many, or so many bands, show fewer images
 
 def draw_curves(study, path):
   """Draws curves.png. Returns what the bold curves were measured on."""
-  rows, measured = [], set()
+  rows, measured, headline = [], set(), study.headline
   names = [name for row in study.rows.values() for name in _terms(row)]
   folded = len(set(names)) > PANELS
   for row in study.rows.values():
     runs = list(row.runs.values())
-    found = [_evaluated(run) for run in runs]
+    found = [_evaluated(run, headline) for run in runs]
     measured |= {name for name, _ in found if name}
     rows.append(
       dict(
         label=row.label,
         evaluated=[series for _, series in found],
-        train=_series(runs, 'train_error'),
+        train=_series(runs, 'train_error') if headline == ERROR else [],
         terms=_fold(runs, _terms(row), folded),
       )
     )
@@ -34,7 +36,9 @@ def draw_curves(study, path):
     held_out = (study.config.get('data') or {}).get('validation')
     measured = {'validation' if held_out else 'test'}
   evaluated = ' or '.join(sorted(measured))
-  curves.draw_curves(path, rows, evaluated=evaluated, titles=UNITS)
+  curves.draw_curves(
+    path, rows, evaluated=evaluated, measure=headline.label, titles=UNITS
+  )
   return evaluated
 
 
@@ -120,11 +124,11 @@ def _mean_series(members):
   return members[0][0][:count], list(values)
 
 
-def _evaluated(run):
+def _evaluated(run, headline):
   """What a run's curve was measured on, and the curve."""
   for name in ('validation', 'test'):
-    if f'{name}_error' in run.series:
-      return name, run.series[f'{name}_error']
+    if headline.entry(name) in run.series:
+      return name, run.series[headline.entry(name)]
   return '', ([], [])
 
 
@@ -139,9 +143,8 @@ def _taps(found):
 
 
 def _class_names(arrays):
-  labels = [int(label) for label in arrays['labels']]
-  names = [str(name) for name in arrays.get('class_names', ())]
-  return [names[k] if k < len(names) else str(k) for k in labels]
+  names = arrays.get('class_names', ())
+  return [label_name(label, names) for label in arrays['labels']]
 
 
 def _last_of_each_group(taps):

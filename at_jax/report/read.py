@@ -12,6 +12,7 @@ from typing import Any
 from at_jax.report import teachers
 from at_jax.report.files import is_number, read_json, read_metrics
 from at_jax.train.differences import HARMLESS, ROW_NOTES, flatten
+from at_jax.train.headline import ERROR, headline_of
 
 # Fields of a config that differ between rows of one table, or do not matter.
 # Rows of two workdirs are one row only where all others agree.
@@ -35,6 +36,11 @@ class Run:
   def epoch(self):
     """How far the run is; None before its first line of metrics."""
     return max((e[-1] for e, _ in self.series.values() if e), default=None)
+
+  @property
+  def headline(self):
+    """What it is compared by; None before it was first evaluated."""
+    return headline_of(self.result or self.series)
 
 
 @dataclasses.dataclass
@@ -73,6 +79,17 @@ class Study:
   rows: dict[str, Row]
   baseline: str
   notes: list[str]
+
+  @property
+  def headline(self):
+    """What rows are compared by: that of a run, error before one says it."""
+    return self.known_headline or ERROR
+
+  @property
+  def known_headline(self):
+    """That of the first run which says it; None for none."""
+    runs = (run for row in self.rows.values() for run in row.runs.values())
+    return next(filter(None, (run.headline for run in runs)), None)
 
   @property
   def name(self):
@@ -182,9 +199,10 @@ def _read_row(study, key, entry):
 def _read_run(folder, study):
   notes, root = study.notes, study.folder
   result = read_json(folder / 'result.json', notes, root)
-  if result is not None and not is_number(result.get('test_error')):
+  needed = (headline_of(result or {}) or ERROR).entry('test')
+  if result is not None and not is_number(result.get(needed)):
     notes.append(
-      f'{(folder / "result.json").relative_to(root)} holds no test_error '
+      f'{(folder / "result.json").relative_to(root)} holds no {needed} '
       'and is left out.'
     )
     result = None

@@ -3,7 +3,7 @@
 import statistics
 
 from at_jax.pictures.text import markdown
-from at_jax.report import looks, masks, teachers
+from at_jax.report import looks, masks, multi_label, teachers
 
 UNKNOWN = 'not yet measured'
 NONE = '–'
@@ -16,26 +16,30 @@ def summarise(study):
     study: a `read.Study`.
 
   Returns:
-    A dict from a row's key to a dict: `label`, `errors` by seed (test error
-    in % at the last epoch), `n`, `median`, `mean`, `sd` (ddof 1; null for
-    n < 2), `difference` to the baseline (null without one), `paper`,
-    `validation` (mean error at the last epoch, null without held out images),
-    `top5` (median; null of few classes), `looks` (see `looks.medians`),
-    `masks`, `responses` and `branches` (see `masks.medians`),
+    A dict from a row's key to a dict: `label`, `errors` by seed (test error in
+    % at the last epoch; `aurocs` where images have several labels), `n`,
+    `median`, `mean`, `sd` (ddof 1; null for n < 2), `difference` to the
+    baseline (null without one), `paper`, `validation` (mean at the last epoch,
+    null without held out images), `top5` (median; null of few classes), `looks`
+    (see `looks.medians`), `masks`, `responses`, `branches` (`masks.medians`),
     medians over runs `seconds`, `images_per_second` (median over a run),
-    `peak_memory_mb` and `parameters`, `planned` (runs), `status`.
+    `peak_memory_mb` and `parameters`, `planned` (runs), `status`, and what
+    `multi_label.summary` has.
   """
-  errors = {key: _errors(row) for key, row in study.rows.items()}
+  headline = study.headline
+  test, validation = map(headline.entry, ('test', 'validation'))
+  found = {key: _by_seed(row, test) for key, row in study.rows.items()}
   rows = {}
   for key, row in study.rows.items():
     difference = None
     to = row.baseline or study.baseline
-    if to in errors and to != key:
-      difference = paired(errors[key], errors[to]) | dict(to=to)
+    if to in found and to != key:
+      better = dict(higher_is_better=headline.higher_is_better)
+      difference = paired(found[key], found[to], **better) | dict(to=to)
     rows[key] = dict(
       label=row.label,
-      errors={str(seed): error for seed, error in errors[key].items()},
-      **spread(errors[key].values()),
+      **{headline.plural: {str(seed): x for seed, x in found[key].items()}},
+      **spread(found[key].values()),
       difference=difference,
       paper=row.paper or None,
       top5=_median_of(row, 'test_top5_error'),
@@ -43,13 +47,14 @@ def summarise(study):
       masks=masks.medians(row, 'masks'),
       responses=masks.medians(row, 'responses'),
       branches=masks.medians(row, 'branches'),
-      validation=spread(_errors(row, 'validation_error').values())['mean'],
+      validation=spread(_by_seed(row, validation).values())['mean'],
       seconds=_median_of(row, 'seconds'),
       images_per_second=_rate(row),
       peak_memory_mb=_median_of(row, 'peak_memory_mb'),
       parameters=_median_of(row, 'parameters'),
       planned=len(row.seeds),
       status=status(row),
+      **multi_label.summary(row),
     )
   return rows
 
@@ -69,15 +74,16 @@ def spread(values):
   )
 
 
-def paired(errors, base):
+def paired(found, base, *, higher_is_better=False):
   """Differences to the baseline by seed, over the seeds that both have.
 
   >>> paired({0: 7.0, 1: 9.0}, {0: 8.0, 1: 8.5, 2: 3.0})['mean']
   -0.25
   """
-  differences = [errors[seed] - base[seed] for seed in errors if seed in base]
+  differences = [found[seed] - base[seed] for seed in found if seed in base]
   stats = spread(differences)
-  stats['wins'] = sum(difference < 0 for difference in differences)
+  sign = 1 if higher_is_better else -1
+  stats['wins'] = sum(sign * difference > 0 for difference in differences)
   return stats
 
 
@@ -110,8 +116,9 @@ def table(study, rows):
   paper = any(row['paper'] for row in rows.values())
   # First, and on its own: choices are made by this one.
   validated = any(row['validation'] is not None for row in rows.values())
-  head = ['', *(['validation error %, mean'] if validated else [])]
-  head += ['test error %, median', 'mean ± sd', 'n']
+  measure = study.headline.label
+  head = ['', *([f'validation {measure} %, mean'] if validated else [])]
+  head += [f'test {measure} %, median', 'mean ± sd', 'n']
   guessed = any(row['top5'] is not None for row in rows.values())
   head += ['top-5 error %, median'] if guessed else []
   if bases:
@@ -169,7 +176,7 @@ def duration(seconds):
   return f'{seconds:.1f} s'
 
 
-def _errors(row, name='test_error'):
+def _by_seed(row, name):
   return {
     seed: float(run.result[name])
     for seed, run in sorted(row.runs.items())

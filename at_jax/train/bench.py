@@ -54,6 +54,17 @@ def model_arguments(config, dataset):
   return dict(config.model) | {'num_classes': len(dataset.class_names)}
 
 
+def check_same_kind(row, dataset, first):
+  """Raises ValueError where a row has labels of another kind than the first."""
+  if dataset.multi_label != first.multi_label:
+    kinds = ('a label each', 'several labels')
+    raise ValueError(
+      f'Row {row!r} has images of {kinds[dataset.multi_label]}, the first row '
+      f'{kinds[first.multi_label]}: errors and AUROCs make no table. Give it a '
+      'config of its own.'
+    )
+
+
 @dataclasses.dataclass
 class Bench:
   """A data set on the devices, and what is compiled once per network."""

@@ -8,20 +8,23 @@ import jax.numpy as jnp
 import numpy as np
 
 from at_jax.data.augment import normalise
-from at_jax.gates import gate_statistics
-from at_jax.localisation import area_in_boxes, energy_in_boxes, pointing_game
 from at_jax.losses import cross_entropy
 from at_jax.objectives.taps import parts_of
 from at_jax.train.feed import batches_of
-from at_jax.train.looks import attention_maps, responses
+from at_jax.train.headline import ERROR
 from at_jax.train.mesh import replicated, split
+from at_jax.train.multi_label_evaluation import (
+  MultiLabelEvaluation,
+  check_measurable,
+)
+from at_jax.train.seen import Seen, see
 
 FEW = 10  # classes: five guesses of so many say little
 
 
-@dataclasses.dataclass(frozen=True)
-class Evaluation:
-  """Results per example, in the order of the data.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluation(Seen):
+  """Results per example, in the order of the data, of labels one an image.
 
   Attributes:
     losses: cross-entropy, float32 `[N]`.
@@ -29,28 +32,33 @@ class Evaluation:
     labels: int `[N]`.
     ranks: how many classes stand before the right one by their logits, `[N]`.
     classes: how many classes there are.
-    boxed: whether an annotated box is in view, bool `[N]`; empty where the
-      data have no boxes.
-    areas: the boxes' share of the image, `[N]`.
-    energies: {endpoint: share of its attention map in the boxes, `[N]`}.
-    hits: {endpoint: whether its map's maximum is in a box, `[N]`}.
     branches: {branch: predictions `[N]`} of a network with several heads.
-    responses: {group: mean absolute value of what it returns, `[N]`}.
-    gates: {place: {statistic: `[N]`}} of soft masks, see `gate_statistics`.
   """
+
+  headline = ERROR
 
   losses: np.ndarray
   predictions: np.ndarray
   labels: np.ndarray
   ranks: np.ndarray
   classes: int
-  boxed: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
-  areas: np.ndarray | None = None
-  energies: dict = dataclasses.field(default_factory=dict)
-  hits: dict = dataclasses.field(default_factory=dict)
   branches: dict = dataclasses.field(default_factory=dict)
-  responses: dict = dataclasses.field(default_factory=dict)
-  gates: dict = dataclasses.field(default_factory=dict)
+
+  @staticmethod
+  def measure(logits, endpoints, batch, size):
+    """These fields for one batch, inside jit."""
+    del size
+    losses = cross_entropy(logits, batch['label'])
+    return {
+      'losses': jnp.where(batch['mask'], losses, 0.0),
+      'predictions': jnp.argmax(logits, axis=-1),
+      'labels': batch['label'],
+      'ranks': _ranks(logits, batch['label']),
+      'branches': {
+        branch: jnp.argmax(own, axis=-1)
+        for branch, own in parts_of('logits', endpoints).items()
+      },
+    }
 
   @property
   def error(self):
@@ -69,14 +77,27 @@ class Evaluation:
       return None
     return 100.0 * float(np.mean(self.ranks >= 5))
 
-  def as_dict(self, prefix):
-    """{'test_error': …, 'test_loss': …}; 'test_top5_error' of many classes."""
-    found = {f'{prefix}_error': self.error, f'{prefix}_loss': self.loss}
+  def numbers(self):
+    """{'error': …, 'loss': …}; 'top5_error' of many classes."""
+    found = {'error': self.error, 'loss': self.loss}
     if self.top5_error is not None:
-      found[f'{prefix}_top5_error'] = self.top5_error
-    return found | {
+      found['top5_error'] = self.top5_error
+    return found
+
+  def as_dict(self, prefix):
+    """{'test_error': …, 'test_loss': …}, and the errors of branches."""
+    return super().as_dict(prefix) | {
       f'{prefix}_error/{branch}': error
       for branch, error in self.branch_errors().items()
+    }
+
+  def result(self, prefix, class_names):
+    """Errors of each class and where the network looks, for result.json."""
+    errors = dict(zip(class_names, self.class_errors(), strict=True))
+    return {
+      f'{prefix}class_errors': errors,
+      'localisation': self.localisation(),
+      **self.looks(),
     }
 
   def branch_errors(self):
@@ -96,36 +117,10 @@ class Evaluation:
       for m, n in zip(missed, seen, strict=True)
     ]
 
-  def localisation(self):
-    """Where the network looks, over the images that have a box; {} for none.
-
-    Returns:
-      {'images': how many, 'area': mean share of the image that boxes cover in
-      percent, 'energy': {endpoint: mean share of attention in them, percent},
-      'pointing': {endpoint: maxima in a box, percent}}.
-    """
-    if not np.any(self.boxed):
-      return {}
-
-    def percent(values):
-      return 100.0 * float(np.mean(values[self.boxed], dtype=np.float64))
-
-    return {
-      'images': int(np.sum(self.boxed)),
-      'area': percent(self.areas),
-      'energy': {name: percent(x) for name, x in self.energies.items()},
-      'pointing': {name: percent(x) for name, x in self.hits.items()},
-    }
-
   def looks(self):
-    """What only some networks have: 'responses' of groups, 'masks', 'branches'.
-
-    Means over all images, of branches errors in percent; {} for none of them.
-    """
-    found = {'responses': self.responses, 'masks': self.gates}
-    found = jax.tree.map(lambda x: float(np.mean(x, dtype=np.float64)), found)
-    found['branches'] = self.branch_errors()
-    return {name: value for name, value in found.items() if value}
+    """Those of `Seen`, and 'branches': errors in percent, where there are."""
+    errors = self.branch_errors()
+    return super().looks() | ({'branches': errors} if errors else {})
 
 
 class Evaluator:
@@ -138,9 +133,17 @@ class Evaluator:
     batch_size: changes the speed only.
     mesh: devices.
     precision: of matrix products and convolutions.
+
+    Raises:
+      ValueError: multi-hot labels of which nothing can be measured.
     """
     self._batches = batches_of(examples, batch_size=batch_size, mesh=mesh)
-    self._classes = network.model.num_classes
+    if examples.multi_label:
+      check_measurable(examples.labels)
+      kind, about = MultiLabelEvaluation, {'groups': examples.groups}
+    else:
+      kind, about = Evaluation, {'classes': network.model.num_classes}
+    self._make = functools.partial(kind, **about)
 
     @functools.partial(jax.jit, out_shardings=replicated(mesh))
     def evaluate(variables, *data):
@@ -149,31 +152,18 @@ class Evaluator:
       images = normalise(batch['image'], network.mean, network.std)
       with jax.default_matmul_precision(precision):
         logits, endpoints = network.apply(variables, images)
-      losses = cross_entropy(logits, batch['label'])
-      found = {
-        'losses': jnp.where(batch['mask'], losses, 0.0),
-        'predictions': jnp.argmax(logits, axis=-1),
-        'labels': batch['label'],
-        'ranks': _ranks(logits, batch['label']),
-        'branches': {
-          branch: jnp.argmax(own, axis=-1)
-          for branch, own in parts_of('logits', endpoints).items()
-        },
+      size = images.shape[1:3]
+      return {
         'mask': batch['mask'],
-        'responses': responses(endpoints),
-        'gates': {
-          place: gate_statistics(gate)
-          for place, gate in parts_of('mask', endpoints).items()
-        },
+        **kind.measure(logits, endpoints, batch, size),
+        **see(endpoints, batch, size),
       }
-      if 'boxes' in batch:
-        found |= _looks(endpoints, batch['boxes'], images.shape[1:3])
-      return found
 
     self._evaluate = evaluate
 
   def __call__(self, variables):
-    """An `Evaluation` of the network with these variables."""
+    """An `Evaluation` of the network with these variables, or a
+    `MultiLabelEvaluation`."""
     parts = []
     for data in self._batches:
       parts.append(self._evaluate(variables, *data))
@@ -184,7 +174,7 @@ class Evaluator:
     )
     mask = found.pop('mask')
     found = jax.tree.map(lambda values: values[mask], found)
-    return Evaluation(classes=self._classes, **found)
+    return self._make(**found)
 
 
 def _ranks(logits, labels):
@@ -199,17 +189,3 @@ def _ranks(logits, labels):
   ranks = jnp.sum((logits > own) | ((logits == own) & first), axis=-1)
   broken = jnp.any(jnp.isnan(logits), axis=-1)
   return jnp.where(broken, classes, ranks)
-
-
-def _looks(endpoints, boxes, size):
-  maps = attention_maps(endpoints)
-  return {
-    'boxed': jnp.any(boxes[..., 4] >= 0, axis=-1),
-    'areas': area_in_boxes(boxes, size),
-    'energies': {
-      name: energy_in_boxes(map_, boxes, size) for name, map_ in maps.items()
-    },
-    'hits': {
-      name: pointing_game(map_, boxes, size) for name, map_ in maps.items()
-    },
-  }

@@ -14,7 +14,7 @@ from at_jax.train.mesh import (
   wait_for_all,
 )
 from at_jax.train.program import student_variables
-from at_jax.train.snapshot import save_masks, save_snapshot
+from at_jax.train.snapshot import save_masks, save_snapshot, write_arrays
 from at_jax.train.versions import git_commit, versions
 from at_jax.train.weights import save_weights
 
@@ -29,7 +29,7 @@ def finish(program, state, folder, about, evaluated):
     state: after the last step.
     folder: of the run.
     about: a dict for result.json, beside what is measured here.
-    evaluated: {split: Evaluation} of this state, as far as known.
+    evaluated: {split: evaluation} of this state, as far as known.
 
   Returns:
     The result, as in result.json.
@@ -62,14 +62,14 @@ def finish(program, state, folder, about, evaluated):
     model=model_arguments(program.config, dataset),
     variables=variables,
     class_names=dataset.class_names,
+    multi_label=dataset.multi_label,
   )
-  errors = evaluation.class_errors()
+  if scores := evaluation.scores():
+    write_arrays(folder / 'scores.npz', scores)
   result = {
     **about,
     **measured,
-    'test_class_errors': dict(zip(dataset.class_names, errors, strict=True)),
-    'localisation': evaluation.localisation(),
-    **evaluation.looks(),
+    **evaluation.result('test_', dataset.class_names),
     'data': dataset.source,
     'parameters': sum(x.size for x in jax.tree.leaves(variables['params'])),
     'peak_memory_mb': peak_memory_mb(),

@@ -9,6 +9,7 @@ import numpy as np
 
 from at_jax.train.checkpoint import Checkpoints, read_json
 from at_jax.train.finish import finish
+from at_jax.train.headline import headline_of
 from at_jax.train.mesh import largest, several_hosts
 from at_jax.train.program import student_variables
 from at_jax.train.snapshot import save_snapshot
@@ -73,7 +74,7 @@ class _Run:
     self.checkpoints = Checkpoints(folder / 'checkpoints')
     self.held, self.pending, self.writer, self.feed = [], None, None, None
     self.seconds, self.rate, self.last_row = 0.0, 0.0, {}
-    self.evaluated = {}  # {step: {split: Evaluation}} of the last time
+    self.evaluated = {}  # {step: {split: evaluation}} of the last time
 
   def resume(self):
     """The state of the last whole checkpoint, or of step 0."""
@@ -183,14 +184,15 @@ class _Run:
     split = 'validation' if self.validated else 'test'
     result = self.program.evaluate(self.state, split)
     self.evaluated = {self.step: {split: result}}
-    self.writer.write(self.step, {'epoch': epoch, **result.as_dict(split)})
+    measured = {'epoch': epoch, **result.as_dict(split)}
+    self.writer.write(self.step, measured)
     self.clock, self.clock_step = time.monotonic(), self.step
     row = self.last_row
     rate = f', {self.rate:,.0f} images/s' if self.rate else ''
     self.console.epoch(
       f'{self.title}: epoch {epoch}/{config.epochs}, train loss '
-      f'{row["loss"]:.3f}, train error {row["train_error"]:.2f} %, {split} '
-      f'error {result.error:.2f} %, lr {row["lr"]:g}{rate}'
+      f'{row["loss"]:.3f}, train error {row["train_error"]:.2f} %, '
+      f'{result.headline.text(split, measured)}, lr {row["lr"]:g}{rate}'
     )
 
   def save_if_due(self):
@@ -245,7 +247,7 @@ class _Run:
       self.evaluated.get(self.step, {}),
     )
     self.console.say(
-      f'{self.title}: test error {result["test_error"]:.2f} % after '
+      f'{self.title}: {headline_of(result).text("test", result)} after '
       f'{result["epochs"]} epochs, {result["seconds"]:.0f} s'
     )
     return result

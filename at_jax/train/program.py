@@ -55,6 +55,7 @@ class Program:
       steps_per_epoch=self.steps_per_epoch,
       epochs=config.epochs,
       label_counts=counts,
+      multi_label=bench.dataset.multi_label,
     )
     self.teacher_variables = {}
     # In pictures; a study sets it for all rows where one reads gradients.
@@ -166,7 +167,7 @@ class Program:
     return state, metrics, length
 
   def evaluate(self, state, split):
-    """An `Evaluation` of the student."""
+    """What `Evaluator` says of the student."""
     return self.bench.evaluator(self.network, split)(student_variables(state))
 
 

@@ -1,12 +1,12 @@
 """Where the networks look, kept beside a run: `attention.npz`, `masks.npz`.
 
-Arrays: `images` uint8 [n, H, W, C], `labels` [n], `class_names`, and attention
-maps [n, h, w] under `teacher/<endpoint>`, `before/...`, `after/...` training;
-in studies of gradients `.../input gradient` [n, H, W, C], too. Of networks with
-soft masks, after training, the same images with maps [n, h, w] of each module:
-`mean/<part>/<place>` over channels and `channel<c>/<part>/<place>` of the
-channel whose mask differs most from place to place; parts are those of
-`looks.mask_views`.
+Arrays: `images` uint8 [n, H, W, C], `labels` [n] (multi-hot: [n, classes]),
+`class_names`, and attention maps [n, h, w] under `teacher/<endpoint>`,
+`before/...`, `after/...` training; in studies of gradients `.../input gradient`
+[n, H, W, C], too. Of networks with soft masks, after training, the same images
+with maps [n, h, w] of each module: `mean/<part>/<place>` over channels and
+`channel<c>/<part>/<place>` of the channel whose mask differs most from place to
+place; parts are those of `looks.mask_views`.
 """
 
 import pathlib
@@ -50,7 +50,7 @@ def save_snapshot(folder, when, program, variables):
       variables_of_teacher = program.teacher_variables
       arrays |= _seen('teacher', program, teacher, variables_of_teacher, arrays)
   arrays |= _seen(when, program, program.network, variables, arrays)
-  _write(path, arrays)
+  write_arrays(path, arrays)
 
 
 def save_masks(folder, program, variables):
@@ -65,10 +65,10 @@ def save_masks(folder, program, variables):
   with np.load(path) as arrays:
     kept = {name: arrays[name] for name in ('images', 'labels', 'class_names')}
   masks = _masks(program, variables, kept['images'])
-  _write(path.with_name('masks.npz'), kept | masks)
+  write_arrays(path.with_name('masks.npz'), kept | masks)
 
 
-def _write(path, arrays):
+def write_arrays(path, arrays):
   """Writes an `.npz` whole or not at all."""
   if is_first_host():
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from clu import parameter_overview
 
 import at_jax
 from at_jax.data import load_dataset
-from at_jax.train.bench import Bench
+from at_jax.train.bench import Bench, check_same_kind
 from at_jax.train.checkpoint import read_json, write_json
 from at_jax.train.config import check_config, row_config, row_names
 from at_jax.train.console import Console
@@ -85,8 +85,7 @@ class _Session:
     dataset = self.dataset(config.data)
     key = (id(dataset), config.eval_batch_size, config.precision)
     if key not in self.benches:
-      size, precision = key[1:]
-      self.benches[key] = Bench(dataset, self.mesh, size, precision)
+      self.benches[key] = Bench(dataset, self.mesh, *key[1:])
     return self.benches[key]
 
 
@@ -139,6 +138,7 @@ class _Study:
       config = self.row_config(row)
       dataset = self.session.dataset(config.data)
       if dataset.fingerprint != bench.dataset.fingerprint:
+        check_same_kind(row, dataset, bench.dataset)
         self.say(f'row {row}: {dataset.describe()}')
       teacher = self.teachers[row] = self.teacher(config, known)
       program = programs[row] = Program(

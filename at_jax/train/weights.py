@@ -1,7 +1,8 @@
 """A weights folder: a trained network that any command can read.
 
 `arrays/` (Orbax: params, batch_stats, normalisation) and `model.json`: name,
-arguments, input size, class names, digest of the arrays.
+arguments, input size, class names, whether several of them may be right at
+once, digest of the arrays.
 """
 
 import dataclasses
@@ -37,15 +38,21 @@ FIELDS = (
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
-  """A network with its variables, on the host, and its classes."""
+  """A network with its variables, on the host, and its classes.
+
+  With `multi_label` a probability is the sigmoid of one logit, not a softmax.
+  """
 
   network: Network
   variables: dict[str, Any]
   class_names: tuple[str, ...]
   digest: str
+  multi_label: bool = False
 
 
-def save_weights(folder, *, network, model, variables, class_names):
+def save_weights(
+  folder, *, network, model, variables, class_names, multi_label=False
+):
   """Writes a weights folder, whole or not at all.
 
   Args:
@@ -54,6 +61,7 @@ def save_weights(folder, *, network, model, variables, class_names):
     model: {'name': ..., **arguments of `create_model`}, without dtype.
     variables: {'params': ..., 'batch_stats': ...}.
     class_names: as many as the model has classes.
+    multi_label: whether an image may show several of them, or none.
   """
   folder = pathlib.Path(folder).absolute()
   part = folder.with_name(folder.name + '.part')
@@ -76,6 +84,7 @@ def save_weights(folder, *, network, model, variables, class_names):
         'label': network.label,
         'input_shape': list(network.input_shape),
         'class_names': list(class_names),
+        'multi_label': multi_label,
         'normalisation_shape': list(arrays['normalisation']['mean'].shape),
         'std_shape': list(arrays['normalisation']['std'].shape),
         'digest': tree_digest(arrays),
@@ -138,7 +147,13 @@ def load_weights(folder, *, dtype='float32'):
   norm = arrays.pop('normalisation').items()
   norm = {name: nested(value.tolist()) for name, value in norm}
   network = dataclasses.replace(network, **norm)
-  return Weights(network, arrays, tuple(about['class_names']), about['digest'])
+  return Weights(
+    network,
+    arrays,
+    tuple(about['class_names']),
+    about['digest'],
+    about.get('multi_label', False),  # absent before 0.4
+  )
 
 
 def _arrays(variables, mean, std):

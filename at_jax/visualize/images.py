@@ -12,6 +12,7 @@ from at_jax.data.photos import (
   read_photo,
   read_square,
 )
+from at_jax.pictures.text import label_name
 from at_jax.train.snapshot import one_per_class
 
 
@@ -45,5 +46,5 @@ def test_images(config, count, data_dir):
   indices = one_per_class(dataset.test.each_label(), count)
   for index in indices:
     examples = dataset.test.examples(np.array([index]))
-    name = dataset.class_names[int(examples['label'][0])]
+    name = label_name(examples['label'][0], dataset.class_names)
     yield Shown(f'test{index}', name, examples['image'][0])
