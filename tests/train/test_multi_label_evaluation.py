@@ -1,4 +1,4 @@
-"""Evaluation of several labels an image: exact, and of the whole set at once."""
+"""Evaluation of several labels an image: exact, of the whole set at once."""
 
 import dataclasses
 
@@ -106,8 +106,10 @@ def test_maps_are_judged_by_the_boxes_of_their_class(direct):
 
 def test_localisation_of_one_box_by_hand():
   """A 2x2 map of 8x8 pixels; the box, 4x8, is the left two cells."""
-  map_ = jnp.zeros((2, 2, 2, 2)).at[0, :, :, 1].set(
-    jnp.array([[0.6, 0.3], [0.1, 0.0]])
+  map_ = (
+    jnp.zeros((2, 2, 2, 2))
+    .at[0, :, :, 1]
+    .set(jnp.array([[0.6, 0.3], [0.1, 0.0]]))
   )
   boxes = jnp.array([[[0.0, 0.0, 8.0, 4.0, 1.0]], [[-1.0] * 5]])
   batch = {'label': jnp.array([[0, 1], [1, 0]]), 'boxes': boxes}
