@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy_networks import random_variables
+from small_networks import TASN as TASN_SETTINGS
 from small_networks import assert_trees_close
 
 import at_jax
@@ -14,15 +15,7 @@ from at_jax.models import create_model
 from at_jax.models.tasn import TASN
 from at_jax.models.tasn_attention import Dilated, distinct_channels
 
-SMALL = dict(
-  backbone=('wrn', (('depth', 10), ('width', 0.25))),
-  attention_size=16,
-  sampled_size=8,
-  stem='small',
-  width=4,
-  blocks=(1, 1, 1),
-  num_classes=5,
-)
+SMALL = TASN_SETTINGS | dict(num_classes=5)
 IMAGES = np.random.default_rng(0).uniform(0, 1, (6, 24, 20, 3))
 IMAGES = IMAGES.astype(np.float32)
 
