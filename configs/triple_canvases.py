@@ -14,7 +14,7 @@ from configs import common, triple
 
 def get_config(arg=None):
   arg = common.parse_arg(
-    arg, tiny=False, seeds=5, rows='', lr=3e-3, epochs=20, validation=0
+    arg, tiny=False, seeds=5, rows='', lr=3e-3, epochs=10, validation=0
   )
   config = common.base()
   config.seeds = min(arg.seeds, 2) if arg.tiny else arg.seeds
