@@ -155,7 +155,7 @@ def _read(paths, view, channels, failed):
 
 def _scored(weights, images, size, precision):
   """(path, image, probabilities) of `images`, `size` of them at a time."""
-  scores = scorer(weights.network, precision)
+  scores = scorer(weights.network, precision, weights.multi_label)
   images = iter(images)
   while batch := list(itertools.islice(images, size)):
     pixels = np.stack([image for _, image in batch])

@@ -95,6 +95,21 @@ def run(capsys, *arguments):
   return capsys.readouterr().out, end
 
 
+def test_labels_that_do_not_exclude_each_other(tmp_path):
+  """A sigmoid of each logit: with those of a softmax, up to a factor."""
+  folder = save(tmp_path / 'weights', classes=3)
+  path = photo(tmp_path / 'a.png', 12, 12, 3)
+  softmax = applied(folder, np.asarray(Image.open(path))[None])[0]
+  about = json.loads((folder / 'model.json').read_text())
+  write_json(folder / 'model.json', about | dict(multi_label=True))
+  (found,) = predict(folder, [path], resize=12)['images'].values()
+  chances = np.array([one['probability'] for one in found])
+  assert chances.sum() != pytest.approx(1, abs=1e-3)
+  odds = chances / (1 - chances)
+  wanted = np.sort(softmax)[::-1]
+  np.testing.assert_allclose(odds / odds.sum(), wanted, rtol=1e-3)
+
+
 @pytest.mark.parametrize('resize', [0, 12, 20])
 def test_test_photos_are_seen_as_evaluation_sees_them(tmp_path, resize):
   root = write_digits(tmp_path / 'digits', train=10, test=13, side=30)

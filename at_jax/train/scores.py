@@ -9,18 +9,26 @@ import numpy as np
 from at_jax.data.augment import normalise
 
 
-def probabilities(logits):
-  """Of each class, `[B, classes]`, float32: one label an image, softmax."""
-  return jax.nn.softmax(logits.astype(jnp.float32), axis=-1)
+def probabilities(logits, multi_label=False):
+  """Of each class, `[B, classes]`, float32.
+
+  One label an image, softmax; of labels that do not exclude each other, a
+  sigmoid each.
+  """
+  logits = logits.astype(jnp.float32)
+  if multi_label:
+    return jax.nn.sigmoid(logits)
+  return jax.nn.softmax(logits, axis=-1)
 
 
 @functools.cache
-def scorer(network, precision='default'):
+def scorer(network, precision='default', multi_label=False):
   """(variables, images) -> `probabilities`.
 
   Args:
     network: a `Network`.
     precision: of matrix products and convolutions.
+    multi_label: see `probabilities`.
 
   Images are uint8 `[B, H, W, C]`, not yet normalised.
   """
@@ -30,7 +38,7 @@ def scorer(network, precision='default'):
     images = normalise(images, network.mean, network.std)
     with jax.default_matmul_precision(precision):
       logits, _ = network.apply(variables, images)
-    return probabilities(logits)
+    return probabilities(logits, multi_label)
 
   return scores
 
