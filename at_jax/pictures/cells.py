@@ -94,6 +94,12 @@ def write(axes, x, y, text, *, size=7, **looks):
   axes.text(x, y, plain(text), **looks)
 
 
+def cut(text, cell):
+  """Text of any length as what fits into one line of a cell."""
+  text, most = str(text), letters(cell)
+  return text if len(text) <= most else f'{text[: most - 1]}…'
+
+
 def write_title(axes, x, bottom, title, cell):
   for i, line in enumerate(reversed(title.split('\n'))):
     y = bottom - 0.04 - i * LINE
@@ -148,7 +154,9 @@ def enlarged(map_, size=128):
   return np.maximum(large, map_.min())
 
 
-def draw_heat(axes, map_, place, *, ends=None, under=None, signed=False):
+def draw_heat(
+  axes, map_, place, *, ends=None, said=None, under=None, signed=False
+):
   """A map in colours, enlarged, with the ends of its scale written below.
 
   Args:
@@ -156,6 +164,7 @@ def draw_heat(axes, map_, place, *, ends=None, under=None, signed=False):
     map_: `[h, w]`.
     place: left, top, width and height, in inches.
     ends: (least, largest) value of the scale; by default the map's.
+    said: two values to write below in place of these.
     under: an image that shows through, in grey so that colours can be read.
     signed: whether values below 0 get colours of their own.
   """
@@ -175,7 +184,7 @@ def draw_heat(axes, map_, place, *, ends=None, under=None, signed=False):
     aspect='auto',
     **heat,
   )
-  write_ends(axes, low, high, left, top + tall - cell, cell)
+  write_ends(axes, *(said or (low, high)), left, top + tall - cell, cell)
 
 
 def write_ends(axes, low, high, left, top, cell):

@@ -1,6 +1,6 @@
 """Tables and names as text, for reports and for terminals."""
 
-import numpy as np
+from at_jax.pictures.chosen import present_classes
 
 STATISTICS = {
   'mean': ('mean', '{:.3f}', 1),
@@ -31,7 +31,7 @@ def label_name(label, names):
   >>> label_name([0, 0], ['cat', 'dog'])
   'none'
   """
-  shown = np.flatnonzero(label) if np.ndim(label) else [int(label)]
+  shown = present_classes(label)
   known = [str(names[k]) if k < len(names) else str(k) for k in shown]
   return ', '.join(known) or 'none'
 
