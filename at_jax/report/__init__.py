@@ -16,6 +16,7 @@ import pathlib
 
 from at_jax.report import (
   branches,
+  classes,
   files,
   join,
   looks,
@@ -77,6 +78,7 @@ def write_report(workdirs, out=None, *, baseline=None):
         branches.section(rows),
         looks.section(study, rows),
         masks.section(study, rows, out),
+        classes.section(study, out),
       ],
     ),
   )

@@ -5,6 +5,8 @@ import math
 import os
 import zipfile
 
+import numpy as np
+
 # What reading an .npz that is damaged or half-written may raise.
 DAMAGE = (
   OSError,
@@ -77,6 +79,30 @@ def read_metrics(path, notes, root):
     name: tuple(map(list, zip(*sorted(points.items()), strict=True)))
     for name, points in found.items()
   }
+
+
+def first_arrays(runs, name, make, notes):
+  """What is made of an .npz file of the lowest seed that has it.
+
+  Args:
+    runs: {seed: `read.Run`}.
+    name: of the file.
+    make: a function of a dict of arrays; what it raises is damage, too.
+    notes: a list; damage is said in it.
+
+  Returns:
+    (seed, what `make` returned); (None, None) where there is none.
+  """
+  for seed, run in sorted(runs.items()):
+    path = run.folder / name
+    try:
+      with path.open('rb') as file:
+        return seed, make(dict(np.load(file)))
+    except FileNotFoundError:
+      continue
+    except DAMAGE:
+      notes.append(f'{"/".join(path.parts[-3:])} is damaged and left out.')
+  return None, None
 
 
 def is_number(value):

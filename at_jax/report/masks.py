@@ -2,11 +2,9 @@
 
 import statistics
 
-import numpy as np
-
 from at_jax.pictures import masks, responses
 from at_jax.pictures.text import label_name, markdown, mask_lines
-from at_jax.report.files import DAMAGE, is_number
+from at_jax.report.files import first_arrays, is_number
 
 EXPLANATION = (
   'A mask is a gate: it says what is let through, for whatever class, and is '
@@ -72,7 +70,10 @@ def section(study, rows, out):
   pictures = []
   for key, row in masked.items():
     name = f'masks_{key}.png'
-    if (seed := _draw(study, key, out / name)) is not None:
+    runs = study.rows[key].runs
+    seed, drawn = first_arrays(runs, 'masks.npz', _drawn, study.notes)
+    if drawn:
+      masks.draw_masks(out / name, *drawn)
       title = f'Masks of {row["label"]}, seed {seed}'
       pictures.append(f'{title}:\n\n![{title}]({name})')
   parts += [SEEN, *pictures] if pictures else []
@@ -83,30 +84,11 @@ def section(study, rows, out):
   return '\n\n'.join(parts)
 
 
-def _draw(study, key, path):
-  """Draws a row's masks of its lowest seed that has some; that seed."""
-  for seed, run in sorted(study.rows[key].runs.items()):
-    arrays = _read(run.folder / 'masks.npz', study.notes)
-    if arrays is not None:
-      images, bands, names = arrays
-      masks.draw_masks(path, images, names, bands)
-      return seed
-  return None
-
-
-def _read(path, notes):
-  """(images, bands, names); None where the file is missing or damaged."""
-  try:
-    with path.open('rb') as file:
-      arrays = dict(np.load(file))
-    known, labels = arrays['class_names'], arrays['labels'][:SHOWN]
-    names = [label_name(label, known) for label in labels]
-    return arrays['images'][:SHOWN], _bands(arrays), names
-  except FileNotFoundError:
-    return None
-  except DAMAGE:
-    notes.append(f'{"/".join(path.parts[-3:])} is damaged and left out.')
-    return None
+def _drawn(arrays):
+  """(images, names, bands)."""
+  known, labels = arrays['class_names'], arrays['labels'][:SHOWN]
+  names = [label_name(label, known) for label in labels]
+  return arrays['images'][:SHOWN], names, _bands(arrays)
 
 
 def _bands(arrays):

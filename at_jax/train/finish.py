@@ -14,7 +14,12 @@ from at_jax.train.mesh import (
   wait_for_all,
 )
 from at_jax.train.program import student_variables
-from at_jax.train.snapshot import save_masks, save_snapshot, write_arrays
+from at_jax.train.snapshot import (
+  save_classes,
+  save_masks,
+  save_snapshot,
+  write_arrays,
+)
 from at_jax.train.versions import git_commit, versions
 from at_jax.train.weights import save_weights
 
@@ -56,6 +61,7 @@ def finish(program, state, folder, about, evaluated):
   save_snapshot(folder, 'after', program, variables)
   if evaluation.gates:
     save_masks(folder, program, variables)
+  save_classes(folder, program, variables)
   save_weights(
     folder / 'weights',
     network=program.network,

@@ -1,12 +1,15 @@
-"""Where the networks look, kept beside a run: `attention.npz`, `masks.npz`.
+"""Where the networks look, kept beside a run: `attention.npz` and others.
 
-Arrays: `images` uint8 [n, H, W, C], `labels` [n] (multi-hot: [n, classes]),
-`class_names`, and attention maps [n, h, w] under `teacher/<endpoint>`,
-`before/...`, `after/...` training; in studies of gradients `.../input gradient`
-[n, H, W, C], too. Of networks with soft masks, after training, the same images
-with maps [n, h, w] of each module: `mean/<part>/<place>` over channels and
+Arrays: `images` uint8 [n, H, W, C], `labels` [n] or multi-hot, `class_names`,
+`boxes` [n, m, 5] where the data have some, and attention maps [n, h, w] under
+`teacher/<endpoint>`, `before/...`, `after/...` training; in studies of
+gradients `.../input gradient` [n, H, W, C], too.
+
+Of the same images, after training: `masks.npz` of networks with soft masks,
+maps [n, h, w] of each module, `mean/<part>/<place>` over channels and
 `channel<c>/<part>/<place>` of the channel whose mask differs most from place to
-place; parts are those of `looks.mask_views`.
+place, parts being those of `looks.mask_views`; `classes.npz` of networks with
+maps of classes, `probabilities` [n, classes] and the arrays of `class_views`.
 """
 
 import pathlib
@@ -16,6 +19,7 @@ import numpy as np
 
 from at_jax.data.augment import normalise
 from at_jax.gates import strongest_channels
+from at_jax.train.class_views import class_views, has_class_maps
 from at_jax.train.looks import gradient_map, group_maps, mask_views
 from at_jax.train.mesh import is_first_host
 
@@ -45,6 +49,8 @@ def save_snapshot(folder, when, program, variables):
       'labels': examples['label'],
       'class_names': np.array(names),
     }
+    if 'boxes' in examples:
+      arrays['boxes'] = examples['boxes']
     if program.needs_teacher:
       teacher = program.objective.teacher
       variables_of_teacher = program.teacher_variables
@@ -61,11 +67,28 @@ def save_masks(folder, program, variables):
     program: a `Program`, of a network with soft masks.
     variables: of the student.
   """
-  path = pathlib.Path(folder) / 'attention.npz'
-  with np.load(path) as arrays:
-    kept = {name: arrays[name] for name in ('images', 'labels', 'class_names')}
+  kept = _kept(folder)
   masks = _masks(program, variables, kept['images'])
-  write_arrays(path.with_name('masks.npz'), kept | masks)
+  write_arrays(pathlib.Path(folder) / 'masks.npz', kept | masks)
+
+
+def save_classes(folder, program, variables):
+  """Writes `classes.npz`, likewise, if the network has maps of classes."""
+  if not has_class_maps(program.network):
+    return
+  kept = _kept(folder)
+  views = class_views(program.network, program.bench.dataset.multi_label)
+  found = views(jax.device_get(variables), kept['images'])
+  chances, found = jax.device_get(found)
+  path = pathlib.Path(folder) / 'classes.npz'
+  write_arrays(path, kept | {'probabilities': chances} | found)
+
+
+def _kept(folder):
+  """What `save_snapshot` wrote of the images that it chose."""
+  names = ('images', 'labels', 'class_names', 'boxes')
+  with np.load(pathlib.Path(folder) / 'attention.npz') as arrays:
+    return {name: arrays[name] for name in names if name in arrays}
 
 
 def write_arrays(path, arrays):
