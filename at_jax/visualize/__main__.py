@@ -10,14 +10,15 @@ from at_jax.pictures.masks import SCALES
 from at_jax.pictures.text import markdown
 from at_jax.train.find import config_of, find_weights
 from at_jax.train.weights import load_weights
+from at_jax.visualize.gates import show_gates
 from at_jax.visualize.images import photos, test_images
 from at_jax.visualize.masks import show_masks
 from at_jax.visualize.samples import show_samples
 
 # Each takes weights, images, a folder and, by name, flags of `OWN`; it returns
 # the cells of the table that the command ends with.
-WHAT = {'masks': show_masks, 'samples': show_samples}
-OWN = ('channels', 'modules', 'scale')
+WHAT = {'masks': show_masks, 'samples': show_samples, 'gates': show_gates}
+OWN = ('channels', 'modules', 'scale', 'classes', 'places')
 
 
 def main(argv=None):
@@ -43,6 +44,8 @@ def main(argv=None):
   add('--channels', help='top3, a number; of masks also mean, max')
   add('--modules', help='of masks: patterns like group2/*; default: all')
   add('--scale', choices=SCALES, help='of masks; default: own')
+  add('--classes', help='of gates: top3, present, names, numbers')
+  add('--places', help='of gates: patterns like group2; default: all')
   add('--out', help='a folder; default: <run>/visualize')
   flags = parser.parse_args(argv)
   try:

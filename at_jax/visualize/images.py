@@ -18,11 +18,16 @@ from at_jax.train.snapshot import one_per_class
 
 @dataclasses.dataclass(frozen=True)
 class Shown:
-  """An image as a network sees it, uint8 `[H, W, C]`, and what it is called."""
+  """An image as a network sees it, uint8 `[H, W, C]`, and what it is called.
+
+  `label` is an int or multi-hot, `boxes` are `[n, 5]`; None where not known.
+  """
 
   name: str
   title: str
   image: np.ndarray
+  label: int | np.ndarray | None = None
+  boxes: np.ndarray | None = None
 
 
 def photos(patterns, network, size):
@@ -46,5 +51,7 @@ def test_images(config, count, data_dir):
   indices = one_per_class(dataset.test.each_label(), count)
   for index in indices:
     examples = dataset.test.examples(np.array([index]))
-    name = label_name(examples['label'][0], dataset.class_names)
-    yield Shown(f'test{index}', name, examples['image'][0])
+    first = {key: values[0] for key, values in examples.items()}
+    name = label_name(first['label'], dataset.class_names)
+    about = first['image'], first['label'], first.get('boxes')
+    yield Shown(f'test{index}', name, *about)

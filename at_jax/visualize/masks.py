@@ -1,12 +1,10 @@
 """The masks of residual attention networks, image by image."""
 
-import fnmatch
 import pathlib
 
 import jax
 import numpy as np
 
-from at_jax._arrays import unknown
 from at_jax.data.augment import normalise
 from at_jax.gates import gate_statistics
 from at_jax.pictures import masks
@@ -14,6 +12,7 @@ from at_jax.pictures.text import mask_lines
 from at_jax.train.looks import mask_views
 from at_jax.train.scores import in_words, probabilities
 from at_jax.visualize.channels import channel_numbers
+from at_jax.visualize.places import matching
 
 
 def show_masks(
@@ -78,7 +77,8 @@ def show_masks(
         for place, parts in views.items()
       }
     )
-    chances = jax.device_get(probabilities(logits)[0])
+    chances = probabilities(logits[0], weights.multi_label)
+    chances = jax.device_get(chances)
     say(f'{picture}: {in_words(chances, weights.class_names)}')
   if not found:
     raise ValueError('There is no image to look at.')
@@ -93,15 +93,7 @@ def _selected(views, modules, network):
       f'{network.label} has no masks: --what=masks is for residual attention '
       'networks (ran_cifar, ran56, ...).'
     )
-  patterns = modules.split(',') if modules else ['*']
-  for pattern in patterns:
-    if not fnmatch.filter(views, pattern):
-      raise ValueError(unknown('module', pattern, views))
-  return {
-    place: parts
-    for place, parts in views.items()
-    if any(fnmatch.fnmatchcase(place, pattern) for pattern in patterns)
-  }
+  return {place: views[place] for place in matching('module', modules, views)}
 
 
 def _bands(place, parts, channels):
