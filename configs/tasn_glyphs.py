@@ -20,6 +20,7 @@ def get_config(arg=None):
     preset='ours',
     rows='',
     size=32,
+    power=2.0,  # MXNet's: with 1, marks are read at 3 pixels, and often missed
     lr=0.1,
     epochs=20,
     validation=0,
@@ -46,7 +47,7 @@ def get_config(arg=None):
   config.optimizer.lr = arg.lr
   size = 16 if arg.tiny else arg.size
   own, _ = tasn.preset_of(arg.preset)
-  model = dict(name='tasn', **tasn.SMALL, **own)
+  model = dict(name='tasn', **tasn.SMALL, **own) | dict(power=arg.power)
   model |= dict(
     attention_size=size, sampled_size=size // (2 if arg.tiny else 1)
   )
