@@ -17,6 +17,7 @@ from at_jax.train.multi_label_evaluation import (
   MultiLabelEvaluation,
   check_measurable,
 )
+from at_jax.train.scores import probabilities
 from at_jax.train.seen import Seen, see
 
 FEW = 10  # classes: five guesses of so many say little
@@ -29,6 +30,7 @@ class Evaluation(Seen):
   Attributes:
     losses: cross-entropy, float32 `[N]`.
     predictions: int `[N]`.
+    probabilities: of the predictions, float32 `[N]`.
     labels: int `[N]`.
     ranks: how many classes stand before the right one by their logits, `[N]`.
     classes: how many classes there are.
@@ -39,6 +41,7 @@ class Evaluation(Seen):
 
   losses: np.ndarray
   predictions: np.ndarray
+  probabilities: np.ndarray
   labels: np.ndarray
   ranks: np.ndarray
   classes: int
@@ -52,6 +55,7 @@ class Evaluation(Seen):
     return {
       'losses': jnp.where(batch['mask'], losses, 0.0),
       'predictions': jnp.argmax(logits, axis=-1),
+      'probabilities': jnp.max(probabilities(logits), axis=-1),
       'labels': batch['label'],
       'ranks': _ranks(logits, batch['label']),
       'branches': {
@@ -99,6 +103,26 @@ class Evaluation(Seen):
       'localisation': self.localisation(),
       **self.looks(),
     }
+
+  def kept(self, class_names):
+    """What was predicted for each image, in predictions.npz."""
+    arrays = {
+      'labels': self.labels,
+      'predictions': self.predictions,
+      'probabilities': self.probabilities,
+      'class_names': np.array(class_names),
+    }
+    return {'predictions.npz': arrays}
+
+  def mistakes(self, count):
+    """Indices of the wrong predictions, the most confident first, `[count]`.
+
+    Fewer where there are fewer. Of equally confident ones the first in the data
+    comes first.
+    """
+    wrong = np.flatnonzero(self.predictions != self.labels)
+    order = np.argsort(-self.probabilities[wrong], kind='stable')
+    return wrong[order[:count]]
 
   def branch_errors(self):
     """{branch: percentage of wrong predictions}, of several heads."""

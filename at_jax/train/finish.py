@@ -13,6 +13,7 @@ from at_jax.train.mesh import (
   peak_memory_mb,
   wait_for_all,
 )
+from at_jax.train.mistakes import save_mistakes
 from at_jax.train.program import student_variables
 from at_jax.train.snapshot import (
   save_classes,
@@ -70,8 +71,10 @@ def finish(program, state, folder, about, evaluated):
     class_names=dataset.class_names,
     multi_label=dataset.multi_label,
   )
-  if scores := evaluation.scores():
-    write_arrays(folder / 'scores.npz', scores)
+  for name, arrays in evaluation.kept(dataset.class_names).items():
+    write_arrays(folder / name, arrays)
+  if not dataset.multi_label:
+    save_mistakes(folder, dataset, evaluation)
   result = {
     **about,
     **measured,

@@ -123,9 +123,11 @@ class MultiLabelEvaluation(Seen):
       **self.looks(),
     }
 
-  def scores(self):
-    """What curves are drawn of."""
-    return {'logits': self.logits, 'labels': self.labels.astype(np.uint8)}
+  def kept(self, class_names):
+    """What curves are drawn of, in scores.npz; its names are in the result."""
+    del class_names
+    labels = self.labels.astype(np.uint8)
+    return {'scores.npz': {'logits': self.logits, 'labels': labels}}
 
   def class_localisation(self, class_names):
     """Whether each class' map is in the boxes of that class; {} without boxes.

@@ -19,8 +19,9 @@ class Seen:
   """The part of an evaluation that does not depend on the kind of labels.
 
   A kind of evaluation adds a `headline`; `numbers()`, {name: number} of what is
-  worth knowing after every epoch; and `result(prefix, class_names)`, what is
-  measured once, at the end.
+  worth knowing after every epoch; `result(prefix, class_names)`, what is
+  measured once, at the end; and `kept(class_names)`, {file name: arrays} of
+  what was said of each image, to lie beside the run.
 
   Attributes:
     boxed: whether an annotated box is in view, bool `[N]`; empty where the
@@ -44,10 +45,6 @@ class Seen:
   def as_dict(self, prefix):
     """`numbers()` under the names of a split: {'test_loss': …, …}."""
     return {f'{prefix}_{name}': x for name, x in self.numbers().items()}
-
-  def scores(self):
-    """Arrays to keep in scores.npz; most evaluations need none."""
-    return {}
 
   def localisation(self):
     """Where the network looks, over the images that have a box; {} for none.

@@ -33,19 +33,21 @@ def evaluate(batch_size, devices):
 
 @pytest.fixture(scope='module')
 def reference():
-  """(losses, predictions) of the whole set at once, in NumPy after the net."""
+  """(losses, predictions, probabilities of these) of the whole set at once, in
+  NumPy after the net."""
   images = (DATA['image'] - np.array(NETWORK.mean)) / np.array(NETWORK.std)
   logits, _ = jax.jit(NETWORK.apply)(VARIABLES, images.astype(np.float32))
   logits = np.asarray(logits, np.float64)
   top = logits.max(-1, keepdims=True)
   logs = logits - top - np.log(np.exp(logits - top).sum(-1, keepdims=True))
-  return -logs[np.arange(COUNT), DATA['label']], logits.argmax(-1)
+  losses = -logs[np.arange(COUNT), DATA['label']]
+  return losses, logits.argmax(-1), np.exp(logs.max(-1))
 
 
 @pytest.mark.parametrize('devices', [1, 8])
 @pytest.mark.parametrize('batch_size', [4, 7, 23, 50])
 def test_numbers_are_those_of_numpy(reference, batch_size, devices):
-  losses, predictions = reference
+  losses, predictions, probabilities = reference
   result = evaluate(batch_size, devices)
   wrong = np.sum(predictions != DATA['label'])
   assert 0 < wrong < COUNT  # the test would not see much otherwise
@@ -55,6 +57,8 @@ def test_numbers_are_those_of_numpy(reference, batch_size, devices):
   np.testing.assert_array_equal(result.predictions, predictions)
   np.testing.assert_array_equal(result.labels, DATA['label'])
   np.testing.assert_allclose(result.losses, losses, rtol=1e-5, atol=1e-6)
+  assert result.probabilities.dtype == np.float32
+  np.testing.assert_allclose(result.probabilities, probabilities, rtol=1e-5)
 
 
 def test_padding_is_masked():
@@ -113,6 +117,7 @@ def test_summary_by_hand():
   result = Evaluation(
     losses=np.array([1.0, 2.0, 6.0, 3.0], np.float32),
     predictions=np.array([0, 1, 2, 2]),
+    probabilities=np.full(4, 0.5),
     labels=np.array([0, 2, 2, 0]),
     ranks=np.array([0, 5, 0, 4]),
     classes=11,
@@ -130,11 +135,37 @@ def test_summary_by_hand():
   assert result.localisation() == {}
 
 
+def test_mistakes_are_the_wrong_ones_the_surest_first():
+  result = Evaluation(
+    losses=np.zeros(6),
+    predictions=np.array([1, 1, 2, 0, 0, 1]),
+    probabilities=np.array([0.5, 0.9, 0.4, 0.8, 0.99, 0.8], np.float32),
+    labels=np.array([0, 2, 1, 1, 0, 0]),
+    ranks=np.zeros(6),
+    classes=3,
+  )
+  assert result.mistakes(10).tolist() == [1, 3, 5, 0, 2]
+  assert result.mistakes(2).tolist() == [1, 3]
+  right = dataclasses.replace(result, labels=result.predictions)
+  assert right.mistakes(10).tolist() == []
+
+
+def test_predictions_are_kept_with_the_names_of_classes():
+  (name, arrays), *more = evaluate(23, 1).kept(list('abcdefghij')).items()
+  assert name == 'predictions.npz' and not more
+  np.testing.assert_array_equal(arrays['labels'], DATA['label'])
+  assert (
+    arrays['predictions'].shape == arrays['probabilities'].shape == (COUNT,)
+  )
+  assert arrays['class_names'].tolist() == list('abcdefghij')
+
+
 def test_branches_by_hand():
   labels = np.array([0, 1, 2, 0])
   result = Evaluation(
     losses=np.zeros(4),
     predictions=labels,
+    probabilities=np.ones(4),
     labels=labels,
     ranks=np.zeros(4),
     classes=3,
@@ -149,6 +180,7 @@ def test_localisation_by_hand():
   result = Evaluation(
     losses=np.zeros(3, np.float32),
     predictions=np.zeros(3, int),
+    probabilities=np.ones(3),
     labels=np.zeros(3, int),
     ranks=np.zeros(3, int),
     classes=2,

@@ -73,6 +73,26 @@ def test_rows_and_result(program, whole):
   assert (arrays['before/group3'] != arrays['after/group3']).any()
 
 
+def test_predictions_and_mistakes_are_kept(program, whole):
+  result, folder = whole
+  test = program.bench.dataset.test
+  arrays = np.load(folder / 'predictions.npz')
+  np.testing.assert_array_equal(arrays['labels'], test.labels)
+  wrong = arrays['predictions'] != arrays['labels']
+  assert result['test_error'] == 100 * wrong.mean()
+  order = np.argsort(
+    -np.where(wrong, arrays['probabilities'], 0), kind='stable'
+  )
+  order = order[: min(12, wrong.sum())]
+  shown = np.load(folder / 'mistakes.npz')
+  np.testing.assert_array_equal(shown['images'], test.images[order])
+  assert shown['images'].dtype == np.uint8
+  for name in ('labels', 'predictions', 'probabilities'):
+    np.testing.assert_array_equal(shown[name], arrays[name][order])
+  names = program.bench.dataset.class_names
+  assert tuple(shown['class_names']) == names
+
+
 def test_a_finished_run_is_not_run_again(program, whole):
   result, folder = whole
   before = (folder / 'metrics.jsonl').read_bytes()

@@ -76,6 +76,8 @@ def test_what_a_run_leaves(study):
   assert scores['logits'].dtype == np.float32
   assert scores['labels'].dtype == np.uint8
   np.testing.assert_array_equal(scores['labels'], squares(24, 2).labels)
+  for name in ('predictions.npz', 'mistakes.npz'):  # one label an image
+    assert not (run / name).exists()
   areas = metrics.auroc(scores['logits'], scores['labels'])
   assert result['test_auroc'] == pytest.approx(100 * areas[:3].mean())
   assert read_json(run / 'weights/model.json')['multi_label'] is True

@@ -381,5 +381,6 @@ def test_the_report_of_a_real_study(done):
   table = report.write_report(workdir)
   for text in ('alone', 'AT', 'teacher', 'wins'):
     assert text in table
-  for name in ('report.md', 'curves.png', 'attention.png', 'result.json'):
+  names = ('report.md', 'report.html', 'result.json', 'confusion.png')
+  for name in (*names, 'curves.png', 'attention.png'):
     assert (workdir / name).stat().st_size > 0
