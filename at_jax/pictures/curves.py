@@ -18,6 +18,7 @@ COLOURS = (
   '#E69F00',
   '#56B4E9',
 )
+LINEAR = ('images_per_second',)  # panels from 0, all others are logarithmic
 MARKERS = ('', 'o', 's', '^', 'D')  # a new one where the colours start again
 
 
@@ -26,16 +27,17 @@ def draw_curves(path, rows, *, evaluated='test', measure='error', titles=None):
 
   Left the evaluated (bold) and the training error (dashed), the median over
   seeds with a band from the least to the largest; right one small panel a
-  term, on a log axis. A series is a pair (epochs, values); a run that is not
-  finished has shorter ones.
+  term, on a log axis, then those of the pace. A series is a pair (epochs,
+  values); a run that is not finished has shorter ones.
 
   Args:
     path: the PNG to write.
     rows: one dict a row: `label`; `evaluated` and `train`, lists with a
-      series of errors in % for every seed; `terms`, a dict of such lists.
+      series of errors in % for every seed; `terms`, a dict of such lists, and
+      perhaps `pace`, another: what is no term, such as `lr`.
     evaluated: what the bold curves were measured on: `test`, `validation`.
     measure: what they are if no errors; then there are none of training.
-    titles: a dict from a term's name to its panel's title.
+    titles: a dict from a name in `terms` or `pace` to its panel's title.
 
   Returns:
     The path.
@@ -53,6 +55,7 @@ def curves_figure(rows, *, evaluated='test', measure='error', titles=None):
   titles = titles or {}
   grid = panel_grid(
     list(dict.fromkeys(t for row in rows for t in row['terms']))
+    + list(dict.fromkeys(p for row in rows for p in row.get('pace', ())))
   )
   tall = max(len(grid), 1)
   wide = max((len(line) for line in grid), default=0)
@@ -163,7 +166,8 @@ def error_limit(shown):
 def _draw_term(axes, rows, term, title):
   drawn = False
   for i, row in enumerate(rows):
-    series = [thinned(pair) for pair in row['terms'].get(term, ())]
+    found = row['terms'] | row.get('pace', {})
+    series = [thinned(pair) for pair in found.get(term, ())]
     epochs, median, _, _ = over_seeds(series)
     above = median > 0  # a log axis has no place for 0
     axes.plot(
@@ -172,7 +176,9 @@ def _draw_term(axes, rows, term, title):
     drawn = drawn or above.any()
   axes.set_title(plain(title), fontsize=9)
   _finish(axes, drawn)
-  if drawn:
+  if drawn and term in LINEAR:
+    axes.set_ylim(bottom=0)
+  elif drawn:
     axes.set_yscale('log')
     _label_log_axis(axes)
 

@@ -8,7 +8,13 @@ from at_jax.report import columns
 from at_jax.train.headline import ERROR
 
 TERMS = ('ce', 'kd', 'at', 'activation', 'grad_at', 'min_l2', 'symmetry')
-UNITS = {'ce': 'ce (nats)', 'kd': 'kd (nats × T²)'}
+PACE = ('lr', 'images_per_second')
+TITLES = {
+  'ce': 'ce (nats)',
+  'kd': 'kd (nats × T²)',
+  'lr': 'learning rate',
+  'images_per_second': 'images/s',
+}
 PANELS = 9  # more taps than fit are averaged by their group
 BANDS = 4
 GRADIENT = 'input gradient'  # a tap of its own kind
@@ -30,6 +36,7 @@ def draw_curves(study, path):
         evaluated=[series for _, series in found],
         train=_series(runs, 'train_error') if headline == ERROR else [],
         terms=_fold(runs, _terms(row), folded),
+        pace={name: s for name in PACE if (s := _series(runs, name))},
       )
     )
   if not measured:
@@ -37,7 +44,7 @@ def draw_curves(study, path):
     measured = {'validation' if held_out else 'test'}
   evaluated = ' or '.join(sorted(measured))
   curves.draw_curves(
-    path, rows, evaluated=evaluated, measure=headline.label, titles=UNITS
+    path, rows, evaluated=evaluated, measure=headline.label, titles=TITLES
   )
   return evaluated
 

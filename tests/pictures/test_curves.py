@@ -102,6 +102,23 @@ def test_says_what_was_measured_and_how_to_tell_the_lines_apart():
   assert 'median over seeds' in words and 'alone' in words
 
 
+def test_the_pace_stands_with_the_terms():
+  row = _row('alone', terms=('ce', 'at/group1'))
+  row['pace'] = {
+    'lr': [([1, 2, 3], [0.1, 0.1, 0.0])],
+    'images_per_second': [([1, 2], [900.0, 1000.0]), ([1, 2], [700.0, 1200.0])],
+  }
+  titles = {'lr': 'learning rate', 'images_per_second': 'images/s'}
+  figure = curves.curves_figure([row, _row('at', terms=())], titles=titles)
+  panels = {axes.get_title(): axes for axes in figure.axes[1:]}
+  assert list(panels) == ['ce', 'learning rate', 'images/s', 'at/group1']
+  rate, speed = panels['learning rate'], panels['images/s']
+  assert rate.get_yscale() == 'log' and speed.get_yscale() == 'linear'
+  np.testing.assert_array_equal(rate.get_lines()[0].get_ydata(), [0.1, 0.1])
+  np.testing.assert_array_equal(speed.get_lines()[0].get_ydata(), [800, 1100])
+  assert speed.get_ylim()[0] == 0
+
+
 def test_no_points_are_said():
   figure = curves.curves_figure([_row('alone', points=0, terms=())])
   assert 'no points yet' in [text.get_text() for text in _texts(figure)]
