@@ -1,5 +1,7 @@
 """Tables and names as text, for reports and for terminals."""
 
+import re
+
 from at_jax.pictures.chosen import present_classes
 
 STATISTICS = {
@@ -19,6 +21,26 @@ def markdown(lines):
   return '\n'.join(
     '| ' + ' | '.join(map(str.ljust, line, widths)) + ' |' for line in lines
   )
+
+
+def cut(text, most):
+  """At most so many letters, an ellipsis in place of those left out.
+
+  >>> cut('black-footed albatross', 9)
+  'black-fo…'
+  """
+  text = str(text)
+  return text if len(text) <= most else text[: most - 1] + '…'
+
+
+def literal(text):
+  r"""Text as it stands, whatever of it Markdown would read as its own.
+
+  >>> print(literal('<b>*_x'), literal('black_footed'))
+  \<b\>\*\_x black_footed
+  """
+  own = r'[\\`*<>&\[\]]|(?<![^\W_])_|_(?![^\W_])'
+  return re.sub(own, r'\\\g<0>', str(text))
 
 
 def label_name(label, names):

@@ -58,6 +58,29 @@ def write_maps(path, after=True, teacher=''):
   np.savez(path, **arrays)
 
 
+def write_predictions(folder, labels, predictions, names):
+  """predictions.npz of a run; 0.5 is every probability."""
+  arrays = dict(
+    labels=np.array(labels, np.int32),
+    predictions=np.array(predictions, np.int32),
+    probabilities=np.full(len(labels), 0.5, np.float32),
+    class_names=np.array(names),
+  )
+  np.savez(folder / 'predictions.npz', **arrays)
+
+
+def write_mistakes(folder, names, **changes):
+  """mistakes.npz of a run: two images, 1 taken for 0 and 2 for 1."""
+  arrays = dict(
+    images=np.stack([np.full((8, 6, 3), k, np.uint8) for k in (50, 200)]),
+    labels=np.array([1, 2], np.int32),
+    predictions=np.array([0, 1], np.int32),
+    probabilities=np.array([0.9, 0.75], np.float32),
+    class_names=np.array(names),
+  )
+  np.savez(folder / 'mistakes.npz', **(arrays | changes))
+
+
 def maps_of_teacher(digest):
   rng = np.random.default_rng(list(digest.encode()))
   return rng.random((4, 4, 4), np.float32)
