@@ -2,10 +2,12 @@
 
   python -m at_jax.report --workdir=runs/digits_at
 
-prints the table of rows and seeds and writes report.md, curves.png,
-attention.png and result.json into the workdir; of data with several labels an
-image also roc_<row>.png. Several workdirs are joined into one report, in the
-first of them or in --out:
+prints the table of rows and seeds and writes report.md, its pictures, and
+result.json into the workdir; and report.html, the same page as one file with
+the pictures in it. Pictures are curves.png and attention.png; confusion.png and
+mistakes_<row>.png, or roc_<row>.png where images have several labels; and
+masks_<row>.png of networks with masks. Several workdirs are joined into one
+report, in the first of them or in --out:
 
   python -m at_jax.report --workdir runs/wrn runs/wrn_at --out=runs/both
 """
@@ -17,10 +19,13 @@ import pathlib
 from at_jax.report import (
   branches,
   classes,
+  confusion,
   files,
+  html,
   join,
   looks,
   masks,
+  mistakes,
   multi_label,
   page,
   pictures,
@@ -33,7 +38,7 @@ _KNOWN = (*_RAN, 'data', 'data_fingerprint', 'started')
 
 
 def write_report(workdirs, out=None, *, baseline=None):
-  """Writes report.md, curves.png, attention.png and result.json.
+  """Writes report.md, report.html, their pictures and result.json.
 
   Args:
     workdirs: one path or a list of paths; those of several are joined.
@@ -63,25 +68,21 @@ def write_report(workdirs, out=None, *, baseline=None):
   text = table.table(study, rows)
   measured = pictures.draw_curves(study, out / 'curves.png')
   shown = pictures.draw_attention(study, out / 'attention.png')
+  sections = [
+    multi_label.section(study, rows, out),
+    confusion.section(study, rows, out),
+    mistakes.section(study, rows, out),
+    branches.section(rows),
+    looks.section(study, rows),
+    masks.section(study, rows, out),
+    classes.section(study, out),
+  ]
   files.write_text(out / 'result.json', _result(study, studies, rows))
-  files.write_text(
-    out / 'report.md',
-    page.page(
-      study,
-      studies,
-      text,
-      table.speed(rows),
-      measured,
-      shown,
-      [
-        multi_label.section(study, rows, out),
-        branches.section(rows),
-        looks.section(study, rows),
-        masks.section(study, rows, out),
-        classes.section(study, out),
-      ],
-    ),
-  )
+  speed = table.speed(rows)
+  whole = page.page(study, studies, text, speed, measured, shown, sections)
+  files.write_text(out / 'report.md', whole)
+  title = ', '.join(s.name for s in studies)
+  files.write_text(out / 'report.html', html.html_page(whole, out, title))
   return text
 
 

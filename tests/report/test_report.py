@@ -86,7 +86,8 @@ def test_page(study):
     assert words in page, words
   assert str(folder.parent) not in page, "a machine's own paths"
   left = {path.name for path in folder.iterdir() if path.is_file()}
-  made = {'report.md', 'result.json', 'curves.png', 'attention.png'}
+  made = {'report.md', 'report.html', 'result.json'}
+  made |= {'curves.png', 'attention.png'}
   assert left == made | {'config.json', 'about.json', 'teachers.json'}
 
 
@@ -167,6 +168,8 @@ def test_curves_get_taps_not_their_sum_and_fold_many(tmp_path, monkeypatch):
   assert list(at['terms']) == ['ce', 'at/group1', 'at/group2']
   assert len(at['terms']['ce']) == len(at['evaluated']) == 3
   assert at['evaluated'][0] == ([1, 2, 3, 4], [30, 15, 10, 7.5])
+  assert list(at['pace']) == ['lr', 'images_per_second']
+  assert at['pace']['images_per_second'][2][1] == [900.0] * 8
   many = {f'at/group{i // 6}/block{i % 6}': float(i) for i in range(12)}
   line = json.dumps({'step': 9, 'epoch': 4.5, **many}) + '\n'
   (folder / 'at/seed0/metrics.jsonl').write_text(line)
