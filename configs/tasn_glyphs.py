@@ -22,7 +22,7 @@ def get_config(arg=None):
     size=32,
     power=2.0,  # MXNet's: with 1, marks are read at 3 pixels, and often missed
     lr=0.1,
-    epochs=20,
+    epochs=16,
     validation=0,
   )
   config = common.base()
@@ -40,7 +40,7 @@ def get_config(arg=None):
       mean=(12.1,),
       std=(37.3,),
     )
-    config.epochs, config.batch_size, config.eval_every = arg.epochs, 50, 5
+    config.epochs, config.batch_size, config.eval_every = arg.epochs, 50, 8
     config.eval_batch_size = 100
     config.optimizer.schedule = 'cosine'
     config.optimizer.warmup = 1.0
