@@ -10,7 +10,7 @@ from at_jax.objectives import (
 )
 from at_jax.train.bench import make_network
 from at_jax.train.feed import ResidentFeed, StreamFeed, taker
-from at_jax.train.mesh import check_batch, put, replicated
+from at_jax.train.mesh import check_batch, for_one_run, put, replicated
 from at_jax.train.optimizer import make_optimizer
 from at_jax.train.start import find_start
 from at_jax.train.state import init_state, named_key
@@ -114,7 +114,7 @@ class Program:
       return epoch_order(named_key(key, 'order'), epoch, count)
 
     placed = {'out_shardings': replicated(mesh)}
-    self._init = jax.jit(init, **placed)
+    self._init = jax.jit(init, compiler_options=for_one_run(mesh), **placed)
     self._order = jax.jit(order, **placed)
 
   def init(self, seed):

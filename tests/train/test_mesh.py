@@ -86,3 +86,33 @@ def test_peak_memory_of_the_fullest_device(monkeypatch):
   devices = [types.SimpleNamespace(memory_stats=lambda s=s: s) for s in stats]
   monkeypatch.setattr(jax, 'local_devices', lambda: devices)
   assert m.peak_memory_mb() == 5.5
+
+
+def test_a_program_for_one_run_gives_the_same_numbers(monkeypatch):
+  def init(key):
+    return jax.random.normal(key, (3, 3, 4, 8)), jax.random.uniform(key, (16,))
+
+  monkeypatch.setenv('XLA_FLAGS', '')
+  options = m.for_one_run(m.data_mesh())
+  assert options['xla_backend_optimization_level'] == 1
+  cheap = jax.jit(init, compiler_options=options)(jax.random.key(3))
+  # As users compile everything else.
+  usual = {
+    'xla_backend_optimization_level': 3,
+    'xla_llvm_disable_expensive_passes': False,
+  }
+  want = jax.jit(init, compiler_options=usual)(jax.random.key(3))
+  for one, other in zip(cheap, want, strict=True):
+    np.testing.assert_array_equal(one, other)
+
+
+def test_a_level_that_the_user_has_set_stays(monkeypatch):
+  monkeypatch.setenv('XLA_FLAGS', '--xla_backend_optimization_level=0')
+  assert m.for_one_run(m.data_mesh()) == {}
+
+
+def test_only_a_cpu_takes_so_long(monkeypatch):
+  monkeypatch.setenv('XLA_FLAGS', '')
+  device = types.SimpleNamespace(platform='gpu')
+  mesh = types.SimpleNamespace(devices=np.array([device]))
+  assert m.for_one_run(mesh) == {}
