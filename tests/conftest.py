@@ -12,7 +12,7 @@ os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0.1')
 
 # Most of a test's time is compiling: hardly optimised, that takes a fifth.
 # `XLA_FLAGS= JAX_DISABLE_MOST_OPTIMIZATIONS=0` before pytest tests all as users
-# run it; test_train_command.py always does.
+# run it; test_train_command.py and test_train_stopped.py always do.
 os.environ.setdefault('JAX_DISABLE_MOST_OPTIMIZATIONS', '1')
 # XLA ends the process at a flag it does not know: jax 0.10 knows these.
 if version.__version__.startswith('0.10.'):
