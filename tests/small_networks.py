@@ -9,6 +9,7 @@ import numpy as np
 
 from at_jax.gates import attention_gate
 from at_jax.models import create_model
+from at_jax.models.tasn import HEADS, TASN
 from at_jax.objectives import Network
 
 MEAN, STD = (120.0, 130.0, 110.0), (60.0, 70.0, 65.0)
@@ -169,3 +170,64 @@ class SmallRAN(nn.Module):
       ends[f'group{group}'] = x
     x = jnp.mean(nn.relu(x), axis=(1, 2))
     return nn.Dense(self.num_classes, dtype=self.dtype)(x), ends
+
+
+class SmallNIN(nn.Module):
+  """Takes a NIN's place: its arguments and endpoints, 3 convolutions."""
+
+  widths: Any = 4
+  kernels: tuple[int, ...] = (3, 3, 3)
+  batch_norm: bool = True
+  relu_before_pool: bool = True
+  num_classes: int = 10
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, images, *, train):
+    x, ends = images, {}
+    for group, stride in ((1, 1), (2, 2), (3, 2)):
+      x = nn.Conv(4, (3, 3), stride, dtype=self.dtype)(x)
+      ends[f'group{group}/conv'] = x
+      if self.batch_norm:
+        x = nn.BatchNorm(not train, momentum=0.9, dtype=self.dtype)(x)
+      x = x - 0.5 * nn.relu(x)  # a plain ReLU of so few channels may be dead
+      ends[f'group{group}'] = nn.relu(x) if self.relu_before_pool else x
+    x = jnp.mean(x, axis=(1, 2))
+    return nn.Dense(self.num_classes, dtype=self.dtype)(x), ends
+
+
+class SmallTASN(TASN):
+  """Takes TASN's place: its arguments and endpoints, 2 convolutions."""
+
+  @nn.compact
+  def __call__(self, images, *, train):
+    x = nn.Conv(4, (3, 3), 2, dtype=self.dtype, name='attention')(images)
+    maps = nn.softplus(x.astype(jnp.float32))
+    mean, side = jnp.mean(maps, axis=-1), self.sampled_size
+    views = {'master': mean}
+    ends = {'features': x, 'attention': maps, 'map/structure': mean}
+    if self.part and (train or self.detail_index != 'none'):
+      views['part'] = ends['map/detail'] = maps[..., 0]
+    if train and self.part:
+      key = self.make_rng('draw')
+      index = jax.random.randint(key, (len(images),), 0, 4)
+      ends['detail_index'] = index
+      views['part'] = ends['map/detail'] = jax.vmap(lambda m, i: m[..., i])(
+        maps, index
+      )
+    backbone = nn.Conv(4, (3, 3), 2, dtype=self.dtype, name='backbone')
+    head = nn.Dense(self.num_classes, dtype=self.dtype, name='head')
+    ends['logits/attention'] = head(jnp.mean(x, axis=(1, 2)))
+    for branch, map_ in views.items():
+      name = 'structure' if branch == 'master' else 'detail'
+      weights = jax.image.resize(map_, images.shape[:3], 'nearest')
+      seen = (images * weights[..., None])[:, :side, :side]
+      ends[f'sampled/{name}'] = seen
+      group = backbone(seen)
+      ends |= {'group1': group} if branch == 'master' else {}
+      logits = head(jnp.mean(nn.relu(group), axis=(1, 2)))
+      for kind in HEADS[self.heads]:
+        ending = '_shared' * (kind == 'shared')
+        ends[f'logits/{branch}{ending}'] = logits
+    shared = '_shared' * ('shared' in HEADS[self.heads])
+    return ends[f'logits/master{shared}'], ends

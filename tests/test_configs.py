@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 from helpers import Quiet, one_device
-from small_networks import SmallRAN, SmallWRN
+from small_networks import SmallNIN, SmallRAN, SmallTASN, SmallWRN
 
-from at_jax import report
+from at_jax import pictures, report
 from at_jax.models import MODELS
 from at_jax.pictures import masks
 from at_jax.train.config import HELPERS, ROOT, load_config, row_names
@@ -28,6 +28,22 @@ WITH_GRADIENTS = (
 )
 
 
+SMALL = {
+  'cifar_resnet': SmallWRN,
+  'nin': SmallNIN,
+  'ran_cifar': SmallRAN,
+  'tasn': SmallTASN,
+  'wrn': SmallWRN,
+}
+# The real ones compile for long, and are tested in tests/models: of each kind
+# these train, none of which has a teacher to share; a real WRN does in
+# test_train_command.py.
+REAL = {
+  'cifar_resnet': ('cifar_resnet',),
+  'nin': ('nin', 'nin_min_l2'),
+  'tasn': ('tasn_glyphs',),
+}
+
 # Rows that other configs have too are left out.
 FEWER = {'digits_at': ',rows=alone+at_kd'}
 
@@ -40,14 +56,20 @@ def folder(tmp_path_factory):
   return tmp_path_factory.mktemp('runs')
 
 
+def rendered_in_a_hurry(figure, dpi, render=pictures._render):
+  """Everything is drawn, but small and where it happens to be."""
+  figure.set_layout_engine('none')
+  return render(figure, dpi / 5)
+
+
 @pytest.mark.parametrize('name', NAMES)
 def test_tiny(name, folder, monkeypatch):
-  # The real ones compile for long, and are tested in tests/models; the default
-  # config runs with them in test_train_command.py.
-  monkeypatch.setitem(MODELS, 'ran_cifar', SmallRAN)
-  monkeypatch.setitem(MODELS, 'wrn', SmallWRN)
+  for model, small in SMALL.items():
+    if name not in REAL.get(model, ()):
+      monkeypatch.setitem(MODELS, model, small)
   if name != 'ran_digits':  # one stands for all: drawing takes seconds
     monkeypatch.setattr(masks, 'draw_masks', lambda *_, **__: None)
+    monkeypatch.setattr(pictures, '_render', rendered_in_a_hurry)
   config = load_config(f'configs/{name}.py:tiny{FEWER.get(name, "")}')
   workdir = folder / name
   run_study(
