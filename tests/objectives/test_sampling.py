@@ -1,5 +1,7 @@
 """What TASN minimises: values by hand, which gradients flow, errors."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +14,8 @@ from at_jax.objectives import Network, make_objective
 from at_jax.train.mesh import data_mesh
 from at_jax.train.state import TrainState
 from at_jax.train.step import AUGMENTATION, make_chunk, make_step
+
+pytestmark = pytest.mark.usefixtures('small_wrn')  # the backbone
 
 SMALL = dict(
   backbone=('wrn', (('depth', 10), ('width', 0.25))),
@@ -58,30 +62,41 @@ def variables(student):
   return variables_of(student, 3)
 
 
-def evaluated(made, variables, batch, key=0):
-  """(loss, metrics, gradients), jitted."""
+@pytest.fixture(scope='module')
+def made(student):
+  return objective(student, distil=3.0, temperature=10.0)
 
+
+@functools.cache
+def compiled(made):
   @jax.jit
-  def run(params):
+  def run(variables, batch, key):
     return jax.value_and_grad(made.loss, has_aux=True)(
-      {'student': params, 'objective': {}},
+      {'student': variables['params'], 'objective': {}},
       variables['batch_stats'],
       {},
       batch,
-      jax.random.key(key),
+      key,
       0,
     )
 
-  (loss, (_, metrics)), gradients = run(variables['params'])
+  return run
+
+
+def evaluated(made, variables, batch, key=0):
+  """(loss, metrics, gradients)."""
+  (loss, (_, metrics)), gradients = compiled(made)(
+    variables, batch, jax.random.key(key)
+  )
   return loss, metrics, gradients['student']
 
 
-def ends_of(student, variables, batch, key=0):
-  (_, ends), _ = jax.jit(
-    lambda variables: student.apply(
-      variables, batch['image'], train=True, key=jax.random.key(key)
-    )
-  )(variables)
+@pytest.fixture(scope='module')
+def ends(student, variables, batch):
+  """Endpoints of the first step."""
+  (_, ends), _ = jax.jit(functools.partial(student.apply, train=True))(
+    variables, batch['image'], key=jax.random.key(0)
+  )
   return jax.tree.map(np.float64, ends)
 
 
@@ -90,10 +105,8 @@ def log_softmax(x):
   return x - np.log(np.exp(x).sum(-1, keepdims=True))
 
 
-def test_value_by_hand(student, variables, batch):
-  made = objective(student, distil=3.0, temperature=10.0)
+def test_value_by_hand(made, ends, variables, batch):
   loss, metrics, _ = evaluated(made, variables, batch)
-  ends = ends_of(student, variables, batch)
   wanted = 0.0
   for branch, weight in WEIGHTS.items():
     logs = log_softmax(ends[f'logits/{branch}'])
@@ -111,8 +124,7 @@ def test_value_by_hand(student, variables, batch):
   np.testing.assert_allclose(metrics['train_error'], error, rtol=1e-5)
 
 
-def test_another_key_sees_other_details(student, variables, batch):
-  made = objective(student)
+def test_another_key_sees_other_details(made, variables, batch):
   losses = {float(evaluated(made, variables, batch, k)[0]) for k in range(3)}
   assert len(losses) == 3
 
@@ -159,17 +171,16 @@ def test_branches_that_there_are_not(weights, words):
     objective(network(heads='separate'), weights=weights)
 
 
-def test_a_map_that_is_not_finite_is_named(student, variables, batch):
+def test_a_map_that_is_not_finite_is_named(made, ends, variables, batch):
   """Metrics that are not finite end a run, with their names and the step."""
-  _, metrics, _ = evaluated(objective(student), variables, batch)
-  ends = ends_of(student, variables, batch)
+  _, metrics, _ = evaluated(made, variables, batch)
   for view in ('structure', 'detail'):
     top = ends[f'map/{view}'].max(axis=(1, 2)).mean()
     np.testing.assert_allclose(metrics[f'map/{view}'], top, rtol=1e-5)
   broken = jax.tree.map(lambda x: x, variables)
   kernel = broken['params']['attention']['dilated1']['kernel']
   broken['params']['attention']['dilated1']['kernel'] = kernel.at[0].set(np.inf)
-  _, metrics, _ = evaluated(objective(student), broken, batch)
+  _, metrics, _ = evaluated(made, broken, batch)
   assert not np.isfinite(metrics['map/structure'])
   assert not np.isfinite(metrics['map/detail'])
 

@@ -154,20 +154,20 @@ class Setup:
 
 
 @functools.cache
-def tiny_setup(**kwargs):
+def tiny_setup(dtype=jnp.float32, **kwargs):
   return Setup(
-    tiny_network(width=4),
-    tiny_network(width=8),
+    tiny_network(width=4, dtype=dtype),
+    tiny_network(width=8, dtype=dtype),
     ('group1', 'group2'),
     **kwargs,
   )
 
 
 @functools.cache
-def wrn_setup(dtype=jnp.float32, **kwargs):
+def wrn_setup(**kwargs):
   return Setup(
-    wrn_network(width=1, dtype=dtype),
-    wrn_network(width=2, dtype=dtype),
+    wrn_network(width=1),
+    wrn_network(width=2),
     ('group1', 'group2', 'group3'),
     **kwargs,
   )

@@ -1,26 +1,52 @@
 """Frozen parameters and batch norms, learning rates by path."""
 
 import dataclasses
+from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import step_runs
-from small_networks import random_split, variables_of, wrn_network
+from small_networks import MEAN, STD, random_split, variables_of
 
-from at_jax.objectives import make_objective
+from at_jax.models.layers import conv, head
+from at_jax.models.wrn import Block
+from at_jax.objectives import Network, make_objective
 from at_jax.objectives.paths import covered
 from configs import common
 
-GROUPS = ('group1', 'group2', 'group3')
+GROUPS = ('group1', 'group2')
 FROZEN = ('conv0', 'group1_*', 'group2_block1/bn1')
 
 
+class ShortWRN(nn.Module):
+  """Two groups of a block."""
+
+  width: int
+  num_classes: int = 10
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, images, *, train):
+    x, ends = conv(4, 3, 1, name='conv0')(images), {}
+    for group in (1, 2):
+      name = f'group{group}'
+      x = ends[name] = Block(
+        4 * self.width * group, group, self.dtype, name=f'{name}_block1'
+      )(x, train=train)
+    return head(self.num_classes)(jnp.mean(nn.relu(x), axis=(1, 2))), ends
+
+
+def network(width=1):
+  return Network(ShortWRN(width), MEAN, STD, (8, 8, 3), f'short-{width}')
+
+
 def setup(freeze=(), norms=(), **settings):
-  student = dataclasses.replace(wrn_network(), frozen_norms=norms)
+  student = dataclasses.replace(network(), frozen_norms=norms)
   return step_runs.Setup(
-    student, wrn_network(width=2), GROUPS, freeze=freeze, **settings
+    student, network(width=2), GROUPS, freeze=freeze, **settings
   )
 
 
@@ -96,7 +122,7 @@ def test_gradient_norm_is_that_of_what_is_trained(frozen):
 
 
 def test_all_norms_frozen_is_the_network_in_eval_mode():
-  student = dataclasses.replace(wrn_network(), frozen_norms=('',))
+  student = dataclasses.replace(network(), frozen_norms=('',))
   variables = variables_of(student, 3)
   images = jnp.asarray(random_split(6)['image'], jnp.float32) / 100
   (logits, ends), stats = student.apply(variables, images, train=True)
@@ -107,8 +133,8 @@ def test_all_norms_frozen_is_the_network_in_eval_mode():
   ):
     np.testing.assert_array_equal(got, want)
   jax.tree.map(np.testing.assert_array_equal, stats, variables['batch_stats'])
-  assert not student.mixes_images and wrn_network().mixes_images
-  free, _ = wrn_network().apply(variables, images, train=True)
+  assert not student.mixes_images and network().mixes_images
+  free, _ = network().apply(variables, images, train=True)
   assert np.abs(free[0] - wanted).max() > 0.1
 
 
@@ -121,7 +147,7 @@ def test_frozen_norms_need_no_word_about_gradients():
         'name': 'transfer',
         'terms': {'min_l2': {'weight': common.constant(1.0)}},
       },
-      student=dataclasses.replace(wrn_network(), frozen_norms=norms),
+      student=dataclasses.replace(network(), frozen_norms=norms),
       teacher=None,
       steps_per_epoch=1,
       epochs=1,

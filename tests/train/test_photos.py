@@ -19,11 +19,12 @@ from at_jax.train.weights import load_weights, save_weights
 from configs import photos
 
 CLASSES = 4
+SIZE = 64
 
 
-def pretrained(folder, depth, classes):
+def pretrained(folder, seed, classes):
   """A weights folder as `convert` would leave it, of random weights."""
-  name = f'resnet{depth}'
+  name = 'resnet18'
   network = Network(
     create_model(name, num_classes=classes),
     photos.MEAN,
@@ -35,7 +36,7 @@ def pretrained(folder, depth, classes):
     folder,
     network=network,
     model=dict(name=name, num_classes=classes),
-    variables=_calm(variables_of(network, depth)),
+    variables=_calm(variables_of(network, seed)),
     class_names=[str(k) for k in range(classes)],
   )
   return folder
@@ -53,14 +54,15 @@ def _calm(variables):
 
 @pytest.fixture(scope='module')
 def tuned(tmp_path_factory):
-  """(weights it began with, folder of the run) of two steps at 224x224."""
+  """(weights it began with, folder of the run) of two steps."""
   root = tmp_path_factory.mktemp('photos')
   data = write_digits(
-    root / 'data', train=8, test=4, side=160, boxes=True, classes=CLASSES
+    root / 'data', train=8, test=4, side=72, boxes=True, classes=CLASSES
   )
-  start = pretrained(root / 'resnet18', 18, 7)
-  teacher = pretrained(root / 'resnet34', 34, 7)
-  arguments = f'dataset=folder:{data},start={start},epochs=1,batch=4,lr=1e-3'
+  start = pretrained(root / 'start', 18, 7)
+  teacher = pretrained(root / 'teacher', 34, 7)
+  arguments = f'dataset=folder:{data},start={start},epochs=1,batch=4'
+  arguments += f',size={SIZE},lr=1e-3'
   config = load_config(f'configs/resnet_cub_at.py:{arguments}').unlock()
   config.teacher.update(config='', weights=str(teacher))
   config.data.to_box = True  # as on CUB
@@ -101,8 +103,8 @@ def test_two_groups_are_transferred_and_looks_measured(tuned):
   taps = ['group1', 'group2', 'group3', 'group4']
   assert list(result['localisation']['energy']) == taps
   arrays = np.load(tuned[1] / 'attention.npz')
-  assert arrays['images'].shape == (4, 224, 224, 3)
-  assert arrays['teacher/group4'].shape == (4, 7, 7)
+  assert arrays['images'].shape == (4, SIZE, SIZE, 3)
+  assert arrays['teacher/group4'].shape == (4, 2, 2)
   # The teacher knows other classes: its maps are learned, it has no error.
   (about,) = json.loads((tuned[1].parents[1] / 'teachers.json').read_text())
   assert about['rows'] == ['main'] and 'test_error' not in about

@@ -199,7 +199,7 @@ def test_a_scanned_chunk_is_the_steps_one_by_one():
 
 
 def test_bfloat16_is_activations_only():
-  setup = wrn_setup(dtype=jnp.bfloat16)
+  setup = tiny_setup(dtype=jnp.bfloat16)
   state, history = setup.run(2)
   for tree in (state.params, state.batch_stats, state.opt_state):
     for leaf in jax.tree.leaves(tree):
@@ -207,7 +207,7 @@ def test_bfloat16_is_activations_only():
   for metrics in history:
     for name, value in metrics.items():
       assert value.dtype == np.float32 and np.isfinite(value), name
-  _, exact = wrn_setup().run(1)
+  _, exact = tiny_setup().run(1)
   np.testing.assert_allclose(history[0]['loss'], exact[0]['loss'], rtol=0.05)
   assert history[0]['loss'] != exact[0]['loss']
 
