@@ -1,5 +1,7 @@
 """attention.npz of a study of gradients: what the picture is made of."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -46,6 +48,7 @@ def make():
     yield program
 
 
+@functools.partial(jax.jit, static_argnames=('network', 'own'))
 def by_hand(network, variables, raw, label, own):
   """One image's gradient with respect to the student's own pixels."""
   (mean, std), (other_mean, other_std) = (
