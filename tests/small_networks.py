@@ -78,7 +78,7 @@ def wrn_network(depth=10, width=1, mean=MEAN, std=STD, **kwargs):
   return Network(model, mean, std, (8, 8, 3), f'WRN-{depth}-{width}')
 
 
-TASN = dict(
+TASN_SETTINGS = dict(
   backbone=('wrn', (('depth', 10), ('width', 0.25))),
   attention_size=16,
   sampled_size=8,
@@ -90,7 +90,7 @@ TASN = dict(
 
 
 def tasn_network(mean=MEAN, std=STD, shape=(24, 24, 3), **kwargs):
-  model = create_model('tasn', **(TASN | kwargs))
+  model = create_model('tasn', **(TASN_SETTINGS | kwargs))
   return Network(model, mean, std, shape, 'small TASN')
 
 
@@ -224,7 +224,7 @@ class SmallTASN(TASN):
       seen = (images * weights[..., None])[:, :side, :side]
       ends[f'sampled/{name}'] = seen
       group = backbone(seen)
-      ends |= {'group1': group} if branch == 'master' else {}
+      ends |= {'backbone/group1': group} if branch == 'master' else {}
       logits = head(jnp.mean(nn.relu(group), axis=(1, 2)))
       for kind in HEADS[self.heads]:
         ending = '_shared' * (kind == 'shared')

@@ -9,7 +9,7 @@ import pytest
 from photo_folders import write_digits
 from PIL import Image
 from small_networks import (
-  TASN,
+  TASN_SETTINGS,
   SmallWRN,
   tasn_network,
   variables_of,
@@ -283,7 +283,7 @@ def test_pictures(tmp_path, capsys):
   save_weights(
     tmp_path / 'weights',
     network=network,
-    model=dict(TASN, name='tasn'),
+    model=dict(TASN_SETTINGS, name='tasn'),
     variables=variables_of(network, 0),
     class_names='abc',
   )

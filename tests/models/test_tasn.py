@@ -7,8 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy_networks import random_variables
-from small_networks import TASN as TASN_SETTINGS
-from small_networks import assert_trees_close
+from small_networks import TASN_SETTINGS, assert_trees_close
 
 import at_jax
 from at_jax.models import create_model

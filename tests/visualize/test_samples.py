@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from small_networks import (
-  TASN,
+  TASN_SETTINGS,
   SmallWRN,
   tasn_network,
   variables_of,
@@ -31,7 +31,7 @@ def small():
 def weights(tmp_path_factory):
   network = tasn_network(mean=(100.0,), std=(50.0,), shape=(12, 12, 1))
   folder = tmp_path_factory.mktemp('tasn') / 'weights'
-  model = dict(TASN, name='tasn')
+  model = dict(TASN_SETTINGS, name='tasn')
   variables = variables_of(network, 0)
   save_weights(
     folder,
