@@ -7,11 +7,21 @@ from at_jax.pictures.text import label_name
 from at_jax.report import columns
 from at_jax.train.headline import ERROR
 
-TERMS = ('ce', 'kd', 'at', 'activation', 'grad_at', 'min_l2', 'symmetry')
+TERMS = (
+  'ce',
+  'kd',
+  'at',
+  'activation',
+  'grad_at',
+  'min_l2',
+  'symmetry',
+  'distil',
+)
 PACE = ('lr', 'images_per_second')
 TITLES = {
   'ce': 'ce (nats)',
   'kd': 'kd (nats × T²)',
+  'distil': 'distil (nats)',
   'lr': 'learning rate',
   'images_per_second': 'images/s',
 }
