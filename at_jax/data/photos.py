@@ -9,6 +9,9 @@ from at_jax.data.colour import GREY
 from at_jax.data.decode import decode, decode_crop, image_size
 from at_jax.data.examples import NONE
 
+# Sides of a whole photo: in parts of the shorter one, and times as long.
+PARTS, LONGEST = 12, 3
+
 
 def find_photos(pattern):
   """The paths of the files that a name or a pattern like '*.jpg' stands for.
@@ -37,7 +40,11 @@ def photo_names(paths):
 
 
 def read_photo(path, *, size, channels):
-  """A whole image file with `size` pixels on its shorter side.
+  """An image file, whole but for little, `size` pixels on its shorter side.
+
+  The longer side is cut, evenly at both ends, to a number of twelfths of the
+  shorter one: photos then have few shapes, each of which is a compilation. One
+  that is more than three times as long is cut to that.
 
   Args:
     path: of a JPEG, PNG, WebP, BMP or GIF of any mode, see `decode`.
@@ -54,10 +61,15 @@ def read_photo(path, *, size, channels):
   from PIL import Image
 
   pixels = _read(path, decode)
-  height, width = pixels.shape[:2]
-  times = size / min(height, width)
-  shape = (max(size, round(times * width)), max(size, round(times * height)))
-  image = Image.fromarray(pixels).resize(shape, Image.Resampling.BILINEAR)
+  sides = pixels.shape[1::-1]  # width and height, as Pillow has them
+  parts = [min(PARTS * s // min(sides), PARTS * LONGEST) for s in sides]
+  shape = [round(size * part / PARTS) for part in parts]
+  kept = [min(sides) * part / PARTS for part in parts]
+  ends = [((s - k) / 2, (s + k) / 2) for s, k in zip(sides, kept, strict=True)]
+  (left, right), (top, bottom) = ends
+  image = Image.fromarray(pixels).resize(
+    shape, Image.Resampling.BILINEAR, box=(left, top, right, bottom)
+  )
   return _coloured(np.asarray(image), channels)
 
 

@@ -15,7 +15,7 @@ def cosine(maps, target):
     `[n]`, between -1 and 1.
   """
   if maps.shape != target.shape:
-    size = np.minimum(maps.shape[1:], target.shape[1:])
+    size = np.minimum(maps.shape[1:3], target.shape[1:3])
     maps, target = (_resize(x, size) for x in (maps, target))
   a, b = (unit_norm(x).reshape(len(x), -1) for x in (maps, target))
   alive = np.any(a != 0, axis=1) & np.any(b != 0, axis=1)
@@ -38,7 +38,7 @@ def _resize(maps, size):
     n = maps.shape[axis]
     at = np.clip((np.arange(length) + 0.5) * n / length - 0.5, 0, n - 1)
     low = at.astype(int)
-    part = (at - low).reshape((-1, 1) if axis == 1 else (-1,))
+    part = (at - low).reshape(-1, *(1,) * (maps.ndim - 1 - axis))
     maps = np.take(maps, low, axis) * (1 - part) + part * np.take(
       maps, np.minimum(low + 1, n - 1), axis
     )

@@ -5,10 +5,14 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from at_jax.data.augment import normalise
+from at_jax.input_gradients import input_gradient
+from at_jax.losses import cross_entropy
 from at_jax.maps import attention_map
 from at_jax.models.ran_modules import activated
-from at_jax.objectives.gradients import IMAGES, differentiate
+from at_jax.objectives.gradients import IMAGES, differentiate, in_float32
 from at_jax.objectives.taps import parts_of
+from at_jax.train.scores import probabilities
 
 
 def attention_maps(endpoints):
@@ -43,6 +47,45 @@ def group_maps(network):
     return attention_maps(ends)
 
   return maps
+
+
+def endpoint_shapes(network):
+  """{endpoint: its shape for one image}, in evaluation; nothing is computed."""
+  image = jax.ShapeDtypeStruct((1, *network.input_shape), jnp.float32)
+  _, ends = jax.eval_shape(network.apply, network.variable_shapes, image)
+  return {name: end.shape for name, end in ends.items()}
+
+
+@functools.cache
+def tap_maps(network, taps, *, kind='sum_pow', p=2, multi_label=False):
+  """(variables, images) -> (probabilities, {tap: attention map [B, h, w]}).
+
+  Args:
+    network: a `Network`.
+    taps: a tuple of names of endpoints `[B, h, w, C]`.
+    kind, p: see `attention_map`.
+    multi_label: see `probabilities`.
+
+  Images are `[B, H, W, C]`, not yet normalised.
+  """
+
+  @jax.jit
+  def maps(variables, images):
+    seen = normalise(images, network.mean, network.std)
+    logits, ends = network.apply(variables, seen)
+    found = {tap: attention_map(ends[tap], kind=kind, p=p) for tap in taps}
+    return probabilities(logits, multi_label), found
+
+  return maps
+
+
+def check_masks(network):
+  """Raises ValueError unless it has soft masks."""
+  if not parts_of('mask', endpoint_shapes(network)):
+    raise ValueError(
+      f'{network.label} has no masks: --what=masks is for residual attention '
+      'networks (ran_cifar, ran56, ...), docs/residual_attention.md.'
+    )
 
 
 @functools.cache
@@ -90,3 +133,41 @@ def gradient_map(network, own):
     return passed.gradients[IMAGES]
 
   return gradient
+
+
+@functools.cache
+def class_gradients(network, multi_label=False):
+  """(variables, images, labels) -> (probabilities, classes, gradients).
+
+  The gradient is that of what a class costs, -log of its probability, at the
+  pixels as they come, not yet normalised: networks then compare. It is taken in
+  float32 or better.
+
+  Args:
+    network: a `Network`.
+    multi_label: see `probabilities`.
+
+  Labels are integers `[B]`; for one below 0 the most probable class is taken.
+  Classes are those that were taken, `[B]`; gradients are like images,
+  `[B, H, W, C]`.
+  """
+  network = in_float32(network)
+
+  @jax.jit
+  def gradients(variables, images, labels):
+    def losses(pixels):
+      seen = normalise(pixels, network.mean, network.std)
+      with jax.default_matmul_precision('float32'):
+        logits, _ = network.apply(variables, seen)
+      classes = jnp.where(labels < 0, jnp.argmax(logits, axis=-1), labels)
+      if multi_label:
+        own = jnp.take_along_axis(logits, classes[:, None], axis=-1)[:, 0]
+        cost = jax.nn.softplus(-own)
+      else:
+        cost = cross_entropy(logits, classes)
+      return cost, (logits, classes)
+
+    found, (logits, classes) = input_gradient(losses, images, has_aux=True)
+    return probabilities(logits, multi_label), classes, found
+
+  return gradients

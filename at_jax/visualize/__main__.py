@@ -1,37 +1,55 @@
 """The command `python -m at_jax.visualize`."""
 
 import argparse
-import inspect
 import pathlib
+import shlex
 import sys
 
 from at_jax import visualize as about
+from at_jax.maps import KINDS as MAPS
 from at_jax.pictures.masks import SCALES
 from at_jax.pictures.text import markdown
-from at_jax.train.find import config_of, find_weights
-from at_jax.train.weights import load_weights
-from at_jax.visualize.gates import show_gates
-from at_jax.visualize.images import photos, test_images
-from at_jax.visualize.masks import show_masks
-from at_jax.visualize.samples import show_samples
+from at_jax.train.find import config_of
+from at_jax.visualize.images import Examples, Photos
+from at_jax.visualize.kinds import KINDS, chosen_kinds, draw
+from at_jax.visualize.maps import STYLES
+from at_jax.visualize.networks import find_columns
+from at_jax.visualize.page import writing
 
-# Each takes weights, images, a folder and, by name, flags of `OWN`; it returns
-# the cells of the table that the command ends with.
-WHAT = {'masks': show_masks, 'samples': show_samples, 'gates': show_gates}
-OWN = ('channels', 'modules', 'scale', 'classes', 'places')
+TITLE = 'Where the networks look'
+OWN = tuple(dict.fromkeys(f for kind in KINDS.values() for f in kind.flags))
 
 
 def main(argv=None):
+  argv = sys.argv[1:] if argv is None else argv
+  flags = _parser().parse_args(argv)
+  try:
+    print(visualize(flags, shlex.join(argv)))
+  except (ValueError, OSError) as error:
+    sys.exit(f'{type(error).__name__}: {error}')
+
+
+def _parser():
   parser = argparse.ArgumentParser(
     prog='python -m at_jax.visualize',
     description=about.__doc__,
     formatter_class=argparse.RawDescriptionHelpFormatter,
   )
   add = parser.add_argument
-  add('--workdir', required=True, help='or a weights folder')
-  add('--row', default='', help='default: the first')
+  add('--workdir', nargs='+', required=True, help='or weights folders')
+  add(
+    '--rows',
+    '--row',
+    default='',
+    help='of workdirs: alone+at, teacher, all; default: the first. The '
+    'teacher of these rows is added to maps and gradients',
+  )
   add('--seed', type=int, default=0)
-  add('--what', default='masks', choices=WHAT)
+  add(
+    '--what',
+    default='',
+    help=f'of {",".join(KINDS)}; default: all that the networks have',
+  )
   add('--images', nargs='+', help="files or patterns; default: the workdir's")
   add('--count', type=int, default=4, help='test images, of as many classes')
   add('--data_dir', default='', help="where the workdir's data are")
@@ -41,68 +59,125 @@ def main(argv=None):
     default=0,
     help='of photos: their shorter side; 0: as trained',
   )
+  add('--square', action='store_true', help='of photos: the central square')
+  add('--taps', help='of maps: patterns like group3/*; default: all groups')
+  add('--kind', choices=MAPS, help='of maps; default: sum_pow')
+  add('--p', type=float, help='of maps: the power; default: 2')
+  add('--style', choices=[*STYLES, 'all'], help='of maps; default: overlay')
+  add('--against', help='the network the others are compared with; the last')
+  add(
+    '--label',
+    action='store_true',
+    default=None,
+    help='of gradients: of the true class, not of the predicted one',
+  )
   add('--channels', help='top3, a number; of masks also mean, max')
   add('--modules', help='of masks: patterns like group2/*; default: all')
-  add('--scale', choices=SCALES, help='of masks; default: own')
+  add('--scale', choices=SCALES, help='default: own')
   add('--classes', help='of gates: top3, present, names, numbers')
   add('--places', help='of gates: patterns like group2; default: all')
-  add('--out', help='a folder; default: <run>/visualize')
-  flags = parser.parse_args(argv)
-  try:
-    print(visualize(flags))
-  except (ValueError, OSError) as error:
-    sys.exit(f'{type(error).__name__}: {error}')
+  add('--out', help='a folder; default: visualize beside the weights')
+  return parser
 
 
-def visualize(flags):
-  """Runs the command; returns the table that it ends with."""
+def visualize(flags, command=''):
+  """Runs the command; returns the tables that it ends with."""
   _check(flags)
-  own = _own(flags)
-  folder = pathlib.Path(flags.workdir).expanduser()
-  weights_folder, workdir = find_weights(folder, flags.row, flags.seed)
-  weights = load_weights(weights_folder)
-  if flags.images:
-    images = photos(flags.images, weights.network, flags.size)
-  elif workdir:
-    config = config_of(weights_folder, workdir)
-    images = test_images(config, flags.count, flags.data_dir)
-  else:
-    raise ValueError(
-      f'{folder} is a weights folder without a workdir around it: say which '
-      "--images='photos/*.jpg'."
-    )
-  out = flags.out or weights_folder.parent / 'visualize'
-  return '\n' + markdown(WHAT[flags.what](weights, images, out, **own))
+  columns = find_columns(flags.workdir, flags.rows, flags.seed)
+  kinds = chosen_kinds(flags.what, columns, print)
+  own = _own(flags, kinds)
+  images = _images(flags, columns)
+  out = pathlib.Path(flags.out or _usual_out(columns)).expanduser()
+  apart = sum(not column.added for column in columns) > 1
+  sections = []
+  for kind, having in kinds.values():
+    sections += draw(kind, having, images, out, own, apart=apart, say=print)
+  _write_page(out / 'index.html', command, columns, images, sections)
+  tables = [markdown(section.lines) for section in sections if section.lines]
+  if images.failed:
+    raise ValueError('\n'.join(['Not shown:', *images.failed.values()]))
+  return '\n' + '\n\n'.join([*tables, f'All in one page: {out}/index.html'])
 
 
 def _check(flags):
   """Raises ValueError for flags that would be ignored."""
   if flags.count < 1 or flags.size < 0:
     raise ValueError('--count is 1 or more, --size 0 or more.')
-  if flags.size and not flags.images:
-    raise ValueError('--size is for photos: say which, --images.')
+  for name in ('size', 'square'):
+    if getattr(flags, name) and not flags.images:
+      raise ValueError(f'--{name} is for photos: say which, --images.')
   if flags.data_dir and flags.images:
     raise ValueError("--data_dir is for the workdir's data, not for --images.")
 
 
-def _own(flags):
+def _own(flags, kinds):
   """The flags of `OWN` that were given; ValueError for one that is ignored."""
   given = {name: getattr(flags, name) for name in OWN}
   given = {name: value for name, value in given.items() if value is not None}
-  takers = {
-    name: [
-      what
-      for what, show in WHAT.items()
-      if name in inspect.signature(show).parameters
-    ]
-    for name in given
-  }
-  for name, those in takers.items():
-    if flags.what not in those:
+  for name in given:
+    takers = [what for what, kind in KINDS.items() if name in kind.flags]
+    if not set(takers) & set(kinds):
+      *most, last = takers
+      those = f'{", ".join(most)} or {last}' if most else last
       raise ValueError(
-        f'--{name} is for --what={" or ".join(those)}, not for {flags.what}.'
+        f'--{name} is for --what={those}, not for {", ".join(kinds)}.'
       )
   return given
+
+
+def _images(flags, columns):
+  if flags.images:
+    for column in columns:
+      column.network.side(flags.size)  # refuses what it cannot be given
+    return Photos(flags.images, flags.size, flags.square)
+  for column in columns:
+    if column.workdir:
+      config = config_of(column.folder, column.workdir)
+      return Examples(config, flags.count, flags.data_dir)
+  raise ValueError(
+    f'{columns[0].folder} is a weights folder without a workdir around it: say '
+    "which --images='photos/*.jpg'."
+  )
+
+
+def _usual_out(columns):
+  first = columns[0]
+  several = len(columns) > 1 and first.workdir
+  return (first.workdir if several else first.folder.parent) / 'visualize'
+
+
+def _write_page(path, command, columns, images, sections):
+  names = {f'image{i}': name for i, name in enumerate(images.titles)}
+  with writing(path, TITLE) as page:
+    page.text(f'python -m at_jax.visualize {command}')
+    page.table(
+      [
+        ['network', 'called', 'weights', 'trained with images of'],
+        *(_about(column) for column in columns),
+      ]
+    )
+    for section in sections:
+      page.heading(2, section.title)
+      page.text(section.kind.text)
+      if section.kind.of_all:
+        of_all = section.folder / section.kind.of_all
+        if of_all.exists():
+          page.picture(of_all, f'{section.title}, all images')
+      if section.lines:
+        page.table(section.lines)
+    page.heading(2, 'Images')
+    page.links({key: images.titles[name] for key, name in names.items()})
+    for key, name in names.items():
+      title = images.titles[name]
+      page.heading(2, title, key)
+      for section in sections:
+        page.heading(3, section.title)
+        page.picture(section.picture(name), f'{section.title} of {title}')
+
+
+def _about(column):
+  size = '×'.join(map(str, column.network.input_shape))
+  return [column.title, column.name, column.weights.digest[:12], size]
 
 
 if __name__ == '__main__':

@@ -1,6 +1,7 @@
 """What is looked at: image files, or a workdir's test images."""
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -30,28 +31,121 @@ class Shown:
   boxes: np.ndarray | None = None
 
 
-def photos(patterns, network, size):
-  """A `Shown` of each file that a pattern names, whole where that can be."""
-  side, channels = network.side(size), network.input_shape[-1]
-  view = View('center', size=side, resize=side)
-  paths = [path for pattern in patterns for path in find_photos(pattern)]
-  for name, path in zip(photo_names(paths), paths, strict=True):
-    if network.per_pixel:
-      image = read_square(path, view=view, channels=channels)
-    else:
-      image = read_photo(path, size=side, channels=channels)
-    yield Shown(name, path.name, image)
+class Images:
+  """Images that can be read again and again, by whatever looks at them.
+
+  A kind has `named()`, {name: what to read}, and `read(what, name, networks)`,
+  a `Shown` for each of some networks: an image as large as it takes them.
+
+  Attributes:
+    failed: {name: why it cannot be read}.
+    titles: {name: title} of those that were read.
+  """
+
+  def __init__(self):
+    self.failed, self.titles = {}, {}
+
+  def together(self, networks):
+    """For each image a list of `Shown`, one a network; broken ones left out."""
+    for name, what in self.named().items():
+      try:
+        found = self.read(what, name, networks)
+      except (ValueError, OSError) as error:
+        self.failed[name] = str(error)
+        continue
+      self.titles[name] = found[0].title
+      yield found
+    if not self.titles:
+      raise ValueError(
+        '\n'.join(self.failed.values()) or 'There is no image to look at.'
+      )
+
+  def of(self, network):
+    """A `Shown` of each image, as one network sees it."""
+    return (found for (found,) in self.together([network]))
 
 
-def test_images(config, count, data_dir):
-  """A `Shown` of the first test image of each of `count` classes."""
-  settings = config.data.to_dict()
-  dataset = load_dataset(settings | ({'dir': data_dir} if data_dir else {}))
-  count = min(count, len(dataset.class_names))
-  indices = one_per_class(dataset.test.each_label(), count)
-  for index in indices:
-    examples = dataset.test.examples(np.array([index]))
+class Photos(Images):
+  """Image files, whole or their central square.
+
+  Args:
+    patterns: names and patterns.
+    size: of the shorter side; 0: as each network was trained.
+    square: whether only the central square is seen.
+  """
+
+  def __init__(self, patterns, size=0, square=False):
+    super().__init__()
+    paths = dict.fromkeys(p for one in patterns for p in find_photos(one))
+    self._paths = dict(zip(photo_names(list(paths)), paths, strict=True))
+    self._size, self._square = size, square
+
+  def named(self):
+    return self._paths
+
+  def read(self, path, name, networks):
+    # All see the same part of it.
+    square = self._square or any(network.per_pixel for network in networks)
+
+    @functools.cache
+    def image(side, channels):
+      if not square:
+        return read_photo(path, size=side, channels=channels)
+      view = View('center', size=side, resize=side)
+      return read_square(path, view=view, channels=channels)
+
+    return [
+      Shown(name, path.name, image(n.side(self._size), n.input_shape[-1]))
+      for n in networks
+    ]
+
+
+class Examples(Images):
+  """The first test image of each of some classes.
+
+  Args:
+    config: whose data they are.
+    count: how many classes.
+    data_dir: where the data are; '' for where the config says.
+  """
+
+  def __init__(self, config, count, data_dir=''):
+    super().__init__()
+    settings = config.data.to_dict()
+    self._data = load_dataset(
+      settings | ({'dir': data_dir} if data_dir else {})
+    )
+    count = min(count, len(self._data.class_names))
+    self._indices = one_per_class(self._data.test.each_label(), count)
+
+  def named(self):
+    return {f'test{index}': index for index in self._indices}
+
+  def read(self, index, name, networks):
+    examples = self._data.test.examples(np.array([index]))
     first = {key: values[0] for key, values in examples.items()}
-    name = label_name(first['label'], dataset.class_names)
+    title = label_name(first['label'], self._data.class_names)
     about = first['image'], first['label'], first.get('boxes')
-    yield Shown(f'test{index}', name, *about)
+    return [_for(network, Shown(name, title, *about)) for network in networks]
+
+
+def _for(network, shown):
+  """A `Shown` of the size that the network was trained with."""
+  size, own = shown.image.shape[:2], network.input_shape[:2]
+  if size == own:
+    return shown
+  boxes = shown.boxes
+  if boxes is not None:
+    times = np.divide(own, size)
+    boxes = boxes * np.array([*times, *times, 1])
+  image = _resized(shown.image, own)
+  return dataclasses.replace(shown, image=image, boxes=boxes)
+
+
+def _resized(image, size):
+  from PIL import Image
+
+  grey = image.shape[-1] == 1
+  pixels = Image.fromarray(image[..., 0] if grey else image)
+  pixels = pixels.resize(size[::-1], Image.Resampling.BILINEAR)
+  return np.asarray(pixels).reshape(*size, -1)

@@ -9,7 +9,7 @@ from at_jax.data.augment import normalise
 from at_jax.gates import gate_statistics
 from at_jax.pictures import masks
 from at_jax.pictures.text import mask_lines
-from at_jax.train.looks import mask_views
+from at_jax.train.looks import check_masks, mask_views
 from at_jax.train.scores import in_words, probabilities
 from at_jax.visualize.channels import channel_numbers
 from at_jax.visualize.places import matching
@@ -44,18 +44,21 @@ def show_masks(
   Raises:
     ValueError: the network has no masks, or no such module or channel.
   """
+  check_masks(weights.network)
   out, found = pathlib.Path(out), []
-  out.mkdir(parents=True, exist_ok=True)
   for shown in images:
     network = weights.network
     pixels = normalise(shown.image[None], network.mean, network.std)
     logits, views = mask_views(network)(weights.variables, pixels)
-    views = _selected(jax.device_get(views), modules, network)
+    views = jax.device_get(views)
+    places = matching('module', modules, views)
+    views = {place: views[place] for place in places}
     bands = [
       band
       for place, parts in views.items()
       for band in _bands(place, parts, channels)
     ]
+    out.mkdir(parents=True, exist_ok=True)
     picture = out / f'{shown.name}_masks.png'
     masks.draw_masks(
       picture, shown.image[None], [shown.title], bands, scale=scale
@@ -84,16 +87,6 @@ def show_masks(
     raise ValueError('There is no image to look at.')
   means = jax.tree.map(lambda *values: float(np.mean(values)), *found)
   return mask_lines({'': {'label': weights.network.label, 'masks': means}})
-
-
-def _selected(views, modules, network):
-  """The views of the places that a pattern names."""
-  if not views:
-    raise ValueError(
-      f'{network.label} has no masks: --what=masks is for residual attention '
-      'networks (ran_cifar, ran56, ...).'
-    )
-  return {place: views[place] for place in matching('module', modules, views)}
 
 
 def _bands(place, parts, channels):

@@ -131,7 +131,7 @@ def test_a_network_without_masks_has_responses_only(tmp_path, small_wrn):
   assert 'masks' not in result and len(result['responses']) == 3
   assert not (tmp_path / 'main/seed0/masks.npz').exists()
   with pytest.raises(SystemExit, match='has no masks: --what=masks is for'):
-    visualize([f'--workdir={tmp_path}'])
+    visualize([f'--workdir={tmp_path}', '--what=masks'])
 
 
 def test_rows_of_other_data_say_so(tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers import Quiet, make_program, one_device, tiny_config
 from multi_label_data import CLASSES, MapNet, dataset, squares
+from small_networks import wrn_network
 
 from at_jax import evaluate as evaluate_module
 from at_jax.evaluate import evaluate
@@ -119,7 +120,8 @@ def test_the_report(study):
 
 def test_images_are_called_by_all_their_classes(study):
   config = tiny_config()
-  shown = {x.name: x.title for x in images.test_images(config, 4, '')}
+  shown = images.Examples(config, 4).of(wrn_network())
+  shown = {x.name: x.title for x in shown}
   for name, title in shown.items():
     labels = squares(24, 2).labels[int(name.removeprefix('test'))]
     wanted = [CLASSES[k] for k in np.flatnonzero(labels)]

@@ -73,6 +73,7 @@ def test_pictures_and_arrays(weights, tmp_path, capsys):
     'b_classes.npz',
     'b_classes.png',
     'gates.png',
+    'index.html',
   ]
   found = dict(np.load(out / 'a_classes.npz'))
   assert found['image'].shape == (32, 48, 1) and 'label' not in found

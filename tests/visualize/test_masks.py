@@ -87,7 +87,8 @@ def check_arrays(path, weights, modules):
 
 
 def test_test_images(workdir, tmp_path, capsys):
-  visualize([f'--workdir={workdir}', f'--out={tmp_path}', '--count=2'])
+  command = [f'--workdir={workdir}', f'--out={tmp_path}', '--what=masks']
+  visualize([*command, '--count=2'])
   said = capsys.readouterr().out
   assert (
     len(re.findall(r'test\d+_masks.png: \d, probability [01]\.', said)) == 2
@@ -105,7 +106,13 @@ def test_photos_of_any_kind(workdir, tmp_path, capsys):
   patterns = [str(tmp_path / '*.jpg'), str(tmp_path / '*.png')]
   visualize(
     [f'--workdir={workdir}', f'--out={out}', '--channels=top1,max,3']
-    + ['--modules=group2/*', '--scale=shared', '--images', *patterns]
+    + [
+      '--what=masks',
+      '--modules=group2/*',
+      '--scale=shared',
+      '--images',
+      *patterns,
+    ]
   )
   said = capsys.readouterr().out
   assert 'group2/module1' in said and 'group1' not in said
@@ -124,7 +131,7 @@ def test_weights_alone_and_whole_photos(grey, tmp_path, capsys):
   photo(tmp_path / 'two/2.png', (9, 9), 'L')
   out = tmp_path / 'out'
   paths = [str(path) for path in sorted(tmp_path.glob('*/*.png'))]
-  command = [f'--workdir={grey}', f'--out={out}', '--size=12']
+  command = [f'--workdir={grey}', f'--out={out}', '--size=12', '--what=masks']
   visualize([*command, '--images', *paths])
   capsys.readouterr()
   assert names(out) == [
@@ -147,7 +154,7 @@ def test_a_run_without_its_workdir(workdir, tmp_path, capsys):
     visualize([f'--workdir={tmp_path / "main/seed0"}'])
   photo(tmp_path / 'a.png', (9, 9))
   visualize(
-    [f'--workdir={tmp_path / "main/seed0"}', '--images']
+    [f'--workdir={tmp_path / "main/seed0"}', '--what=masks', '--images']
     + [str(tmp_path / 'a.png')]
   )
   assert 'a_masks.png: ' in capsys.readouterr().out
@@ -170,11 +177,20 @@ def test_a_run_without_its_workdir(workdir, tmp_path, capsys):
 )
 def test_errors(workdir, tmp_path, arguments, words):
   with pytest.raises(SystemExit) as error:
-    visualize([f'--workdir={workdir}', f'--out={tmp_path}', *arguments])
+    visualize(
+      [f'--workdir={workdir}', f'--out={tmp_path}', '--what=masks', *arguments]
+    )
   assert re.search(words, str(error.value)), error.value
 
 
 def test_broken_photos_are_named(workdir, tmp_path):
   (tmp_path / 'x.jpg').write_bytes(b'no image')
+  command = [f'--workdir={workdir}', '--what=masks', f'--out={tmp_path}']
   with pytest.raises(SystemExit, match=r'x\.jpg: it is no image'):
-    visualize([f'--workdir={workdir}', '--images', str(tmp_path / 'x.jpg')])
+    visualize([*command, '--images', str(tmp_path / 'x.jpg')])
+  # What can be read is shown all the same.
+  photo(tmp_path / 'a.png', (9, 9))
+  with pytest.raises(SystemExit, match=r'Not shown:\n.*x\.jpg: it is no ima'):
+    visualize([*command, '--images', *map(str, tmp_path.glob('*.*g'))])
+  assert names(tmp_path) == ['a.png', 'a_masks.png']
+  assert 'data:image/png' in (tmp_path / 'index.html').read_text()

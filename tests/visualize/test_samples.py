@@ -67,6 +67,7 @@ def test_pictures_and_arrays(weights, tmp_path, capsys):
     'b_samples.npz',
     'b_samples.png',
     'features_and_maps.png',
+    'index.html',
   ]
   with np.load(out / 'a_samples.npz') as arrays:
     found = dict(arrays)
@@ -112,7 +113,7 @@ def test_maps_that_look_alike_are_shown_once():
     (['--channels=99'], 'takes top3 or a number below 16'),
     (['--channels=mean'], 'takes top3 or a number'),
     (['--modules=*'], '--modules is for --what=masks, not for samples'),
-    (['--scale=own'], '--scale is for --what=masks, not for samples'),
+    (['--scale=own'], '--scale is for .*maps, gradients or masks, not for'),
     ([], 'without a workdir around it'),
   ],
 )

@@ -1,0 +1,118 @@
+"""Which networks stand side by side: rows, teachers, folders, names."""
+
+import json
+import re
+import shutil
+
+import pytest
+from small_networks import SmallWRN
+from visualize_study import make_study, save
+
+from at_jax.models import MODELS
+from at_jax.train.checkpoint import write_json
+from at_jax.train.weights import load_weights
+from at_jax.visualize.networks import find_columns
+
+
+@pytest.fixture(scope='module')
+def study(tmp_path_factory):
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setitem(MODELS, 'wrn', SmallWRN)
+    yield make_study(tmp_path_factory.mktemp('study'))
+
+
+def names(*folders, rows='', said=None):
+  said = [] if said is None else said
+  return [c.name for c in find_columns(folders, rows, say=said.append)]
+
+
+@pytest.mark.parametrize(
+  ('rows', 'wanted'),
+  [
+    ('', ['alone']),
+    ('at', ['at', 'teacher']),
+    ('kd+alone', ['alone', 'kd', 'teacher']),
+    ('all', ['alone', 'at', 'kd', 'teacher']),
+    ('teacher', ['teacher']),
+    ('alone+teacher', ['alone', 'teacher']),
+  ],
+)
+def test_rows_and_their_teacher(study, rows, wanted):
+  assert names(study, rows=rows) == wanted
+
+
+def test_who_named_the_teacher(study):
+  at, teacher = find_columns([study], 'at')
+  assert at.title == 'student at' and teacher.title == 'teacher WRN-16-2'
+  assert (at.added, teacher.added) == (False, True)
+  assert at.workdir == study and teacher.folder.name == 'weights'
+  assert not find_columns([study], 'at+teacher')[-1].added
+
+
+def test_folders_of_every_kind(study, tmp_path):
+  run = study / 'at/seed0'
+  assert names(run) == names(run / 'weights') == ['at']
+  assert names(run, study / 'kd/seed0/weights') == ['at', 'kd']
+  teacher = study.parent / 'teachers/wrn-1'
+  assert names(teacher) == ['wrn-1'] and names(teacher, study) == [
+    'wrn-1',
+    'alone',
+  ]
+  # A teacher that is there already does not come twice.
+  assert names(teacher, study, rows='at+main') == ['wrn-1', 'at']
+
+
+def test_names_and_titles_are_told_apart(study, tmp_path):
+  for where in ('one', 'two'):
+    shutil.copytree(study / 'at', tmp_path / where / 'at')
+  columns = find_columns([tmp_path / 'one/at/seed0', tmp_path / 'two/at/seed0'])
+  assert [c.name for c in columns] == ['one_at', 'two_at']
+  assert [c.title for c in columns] == [
+    'student at (one_at)',
+    'student at (two_at)',
+  ]
+  same = [tmp_path / 'one/at/seed0'] * 2
+  assert names(*same) == ['1_at', '2_at']
+
+
+def test_teachers_that_are_gone(study, tmp_path):
+  work = tmp_path / 'moved' / 'work'
+  shutil.copytree(study, work)
+  said = []
+  assert names(work, rows='at', said=said) == ['at']
+  assert re.match('The teacher WRN-16-2 is left out: .*wrn-1', said[0])
+  with pytest.raises(FileNotFoundError, match='wrn-1'):
+    names(work, rows='teacher')
+  # Other weights lie where its own did.
+  save(work.parent / 'teachers/wrn-1/main/seed0/weights', 4)
+  write_json(work.parent / 'teachers/wrn-1/config.json', {'rows': {}})
+  said.clear()
+  assert names(work, rows='at', said=said) == ['at']
+  assert 'has others now' in said[0]
+  with pytest.raises(FileNotFoundError, match='not where teachers.json says'):
+    names(work, rows='teacher')
+
+
+def test_a_teacher_by_its_weights_folder(study, tmp_path):
+  shutil.copytree(study, tmp_path / 'work')
+  digest = load_weights(save(tmp_path / 'mine', 5, 'ResNet')).digest
+  entry = dict(label='ResNet', folder='../mine', hash=digest, rows=['at'])
+  path = tmp_path / 'work/teachers.json'
+  path.write_text(json.dumps([entry]))
+  assert names(tmp_path / 'work', rows='at') == ['at', 'teacher']
+
+
+def test_errors(study, tmp_path):
+  with pytest.raises(ValueError, match="Unknown row .*'aat'.*mean 'at'.*all"):
+    names(study, rows='alone+aat')
+  with pytest.raises(ValueError, match="Unknown row .*'all'"):
+    names(study, rows='alone+all')
+  with pytest.raises(ValueError, match='--rows=at: rows are of workdirs'):
+    names(study / 'at/seed0', rows='at')
+  with pytest.raises(FileNotFoundError, match='no workdir .config.json.'):
+    names(tmp_path)
+  with pytest.raises(FileNotFoundError, match='kd/seed3 has no weights'):
+    find_columns([study], 'kd', 3)
+  grey = save(tmp_path / 'grey', shape=(8, 8, 1))
+  with pytest.raises(ValueError, match='3 channels, small of 1'):
+    names(study, grey)

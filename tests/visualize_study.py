@@ -1,0 +1,39 @@
+"""A workdir of three rows of small networks with a teacher, untrained."""
+
+from small_networks import SmallWRN, variables_of
+
+from at_jax.objectives import Network
+from at_jax.train.checkpoint import write_json
+from at_jax.train.weights import load_weights, save_weights
+
+
+def save(folder, seed=0, label='small', shape=(8, 8, 3)):
+  model = dict(name='wrn', depth=10, width=1, num_classes=3)
+  network = Network(SmallWRN(num_classes=3), (120.0,), (60.0,), shape, label)
+  save_weights(
+    folder,
+    network=network,
+    model=model,
+    variables=variables_of(network, seed),
+    class_names='abc',
+  )
+  return folder
+
+
+def make_study(above):
+  """The workdir; two of its rows are taught. `SmallWRN` is the model 'wrn'."""
+  for seed, row in enumerate(('alone', 'at', 'kd')):
+    save(above / f'work/{row}/seed0/weights', seed, f'student {row}')
+  write_json(above / 'work/config.json', {'rows': dict(alone={}, at={}, kd={})})
+  teacher = above / 'teachers/wrn-1'
+  save(teacher / 'main/seed0/weights', 9, 'WRN-16-2')
+  write_json(teacher / 'config.json', {'rows': {}})
+  digest = load_weights(teacher / 'main/seed0/weights').digest
+  entry = dict(
+    label='WRN-16-2',
+    folder='../teachers/wrn-1',
+    hash=digest,
+    rows=['at', 'kd'],
+  )
+  write_json(above / 'work/teachers.json', [entry])
+  return above / 'work'
