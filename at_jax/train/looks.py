@@ -49,6 +49,7 @@ def group_maps(network):
   return maps
 
 
+@functools.cache
 def endpoint_shapes(network):
   """{endpoint: its shape for one image}, in evaluation; nothing is computed."""
   image = jax.ShapeDtypeStruct((1, *network.input_shape), jnp.float32)

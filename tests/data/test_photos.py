@@ -89,3 +89,24 @@ def test_damage_is_named(tmp_path):
       read(tmp_path / 'x.jpg')
     with pytest.raises(FileNotFoundError):
       read(tmp_path / 'y.jpg')
+
+
+@pytest.mark.parametrize(
+  ('height', 'width', 'shape', 'rows', 'columns'),
+  [
+    (12, 16, (12, 16), slice(0, 12), slice(0, 16)),
+    (12, 48, (12, 36), slice(0, 12), slice(6, 42)),
+    (36, 24, (36, 24), slice(0, 36), slice(0, 24)),
+    (24, 33, (24, 32), None, None),
+    (375, 500, (24, 32), None, None),
+  ],
+)
+def test_whole_photos_have_few_shapes(
+  tmp_path, height, width, shape, rows, columns
+):
+  pixels = write(tmp_path / 'a.png', height, width)
+  size = min(shape)
+  image = read_photo(tmp_path / 'a.png', size=size, channels=3)
+  assert image.shape[:2] == shape
+  if rows:  # nothing is resampled: the middle, as it is
+    np.testing.assert_array_equal(image, pixels[rows, columns])

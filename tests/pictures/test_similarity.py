@@ -57,3 +57,10 @@ def test_mean_is_over_the_maps_that_are_alive():
   want = cosine(a, b)[[0, 3, 4]].mean()
   np.testing.assert_allclose(mean_cosine(a, b), want)
   assert np.isnan(mean_cosine(a, 0 * b))
+
+
+def test_gradients_of_two_sizes():
+  rng = np.random.default_rng(0)
+  large = rng.normal(size=(2, 8, 4, 3))
+  halved = large.reshape(2, 4, 2, 2, 2, 3).mean((2, 4))
+  np.testing.assert_allclose(cosine(large, 3 * halved), 1)
