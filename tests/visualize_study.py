@@ -1,10 +1,14 @@
 """A workdir of three rows of small networks with a teacher, untrained."""
 
+import jax
+import numpy as np
 from small_networks import SmallWRN, variables_of
 
+from at_jax.data.augment import normalise
 from at_jax.objectives import Network
 from at_jax.train.checkpoint import write_json
 from at_jax.train.weights import load_weights, save_weights
+from at_jax.visualize.images import Images, Shown
 
 
 def save(folder, seed=0, label='small', shape=(8, 8, 3)):
@@ -37,3 +41,30 @@ def make_study(above):
   )
   write_json(above / 'work/teachers.json', [entry])
   return above / 'work'
+
+
+class Some(Images):
+  """Random images of the size that networks take."""
+
+  def __init__(self, count=1, label=None):
+    super().__init__()
+    self._count, self._label = count, label
+
+  def named(self):
+    return {f'x{i}': i for i in range(self._count)}
+
+  def read(self, index, name, networks):
+    def shown(network):
+      rng = np.random.default_rng(index)
+      image = rng.integers(0, 256, network.input_shape, dtype=np.uint8)
+      return Shown(name, f'title {name}', image, self._label)
+
+    return list(map(shown, networks))
+
+
+def forward(column, image):
+  """(probabilities, endpoints) of one image, computed apart."""
+  network = column.network
+  pixels = normalise(image[None], network.mean, network.std)
+  logits, ends = jax.jit(network.apply)(column.weights.variables, pixels)
+  return jax.nn.softmax(logits)[0], ends

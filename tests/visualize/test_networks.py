@@ -5,20 +5,11 @@ import re
 import shutil
 
 import pytest
-from small_networks import SmallWRN
-from visualize_study import make_study, save
+from visualize_study import save
 
-from at_jax.models import MODELS
 from at_jax.train.checkpoint import write_json
 from at_jax.train.weights import load_weights
 from at_jax.visualize.networks import find_columns
-
-
-@pytest.fixture(scope='module')
-def study(tmp_path_factory):
-  with pytest.MonkeyPatch.context() as patch:
-    patch.setitem(MODELS, 'wrn', SmallWRN)
-    yield make_study(tmp_path_factory.mktemp('study'))
 
 
 def names(*folders, rows='', said=None):
