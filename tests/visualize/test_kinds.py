@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
-from small_networks import TASN, variables_of
+from small_networks import TASN_SETTINGS, variables_of
 
 from at_jax.models import MODELS, create_model
 from at_jax.models.densenet import DenseNet
@@ -34,7 +34,7 @@ FORMS = {
   'ran_cifar_wide': (RAN | dict(modules=1, width=8), 8, ('masks',)),
   'ran56': (RAN | dict(width=16), 32, ('masks',)),
   'ran_next56': (RAN | dict(width=64), 32, ('masks',)),
-  'tasn': (TASN, 24, ('samples',)),
+  'tasn': (TASN_SETTINGS, 24, ('samples',)),
   'a3net': (
     dict(blocks=(1, 1), growth=4, stem=8, width=4, taps=(1, 2)),
     32,
