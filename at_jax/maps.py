@@ -64,8 +64,12 @@ def attention_map(features, *, kind='sum_pow', p=2):
   check_range('The power p of attention_map', p, 1, sys.float_info.max)
   (features,) = at_least_float32(features)
   powers = _abs_power(features, p)
-  reduce = jnp.max if kind == 'max_pow' else jnp.sum
-  return reduce(powers, axis=-1)
+  if kind != 'max_pow':
+    return jnp.sum(powers, axis=-1)
+  # Not jnp.max: its gradient asks which channels equal the maximum. XLA may
+  # compute them once more, rounded otherwise: none is equal, and it is 0 / 0.
+  largest = jnp.argmax(powers, axis=-1, keepdims=True)
+  return jnp.take_along_axis(powers, largest, axis=-1)[..., 0]
 
 
 def normalize_map(maps, *, eps=1e-12):

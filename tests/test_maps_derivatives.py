@@ -238,3 +238,13 @@ def test_jitted_paper_distance_of_equal_features_has_no_gradient():
     return jax.grad(total)(student)
 
   np.testing.assert_array_equal(gradient(x, x), 0)
+
+
+def test_of_equal_maxima_one_channel_has_the_whole_gradient():
+  """Not a share of each that equals it, of which XLA may find none."""
+  features = np.array([[[[1, -3, 3]]]], np.float32)
+
+  def largest(features):
+    return at_jax.attention_map(features, kind='max_pow', p=1).sum()
+
+  np.testing.assert_array_equal(jax.grad(largest)(features), [[[[0, -1, 0]]]])
