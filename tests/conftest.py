@@ -40,13 +40,3 @@ def small_wrn():
   with pytest.MonkeyPatch.context() as patch:
     patch.setitem(MODELS, 'wrn', SmallWRN)
     yield
-
-
-@pytest.fixture(scope='module')
-def optimised():
-  """Somewhat: for tests that compute for longer than they compile."""
-  name = 'jax_disable_most_optimizations'
-  before = jax.config.read(name)
-  jax.config.update(name, False)
-  yield
-  jax.config.update(name, before)

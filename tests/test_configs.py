@@ -47,8 +47,6 @@ REAL = {
 # Rows that other configs have too are left out.
 FEWER = {'digits_at': ',rows=alone+at_kd'}
 
-pytestmark = pytest.mark.usefixtures('optimised')
-
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
