@@ -1,8 +1,8 @@
 """What each attention of A3Net does, on ChestX-ray14. No medical device.
 
 Rows: a DenseNet-121 alone; channel attention after its last group; element
-attention too; three groups joined by scale attention, which is A3Net. The
-paper's own table is not known to us. Ours: not yet measured.
+attention too; three groups and their mean; scale attention over them, which is
+A3Net. The paper's own table is not known to us. Ours: not yet measured.
   python train.py --config=configs/a3net_ablation.py:seeds=3
   python train.py --config=configs/a3net_ablation.py:rows=backbone+sa
   python train.py --config=configs/a3net_ablation.py:tiny  # no files

@@ -1,8 +1,9 @@
 """What configs of TASN share: presets, network, objective, recipes.
 
 Presets say where paper and codes disagree: `ours` is the one of docs/tasn.md,
-`paper` the formulas as they stand in the paper, `mxnet` and `pytorch` are what
-the authors' two codes do (the second has no distillation).
+`paper` the formulas as they stand in the paper, `mxnet` and `pytorch` what the
+authors' two codes do where there is a setting for it (the second does not
+distil); docs/tasn.md says what is left.
 """
 
 from at_jax._arrays import unknown
@@ -15,6 +16,7 @@ TWO_HEADS = dict(
   attention=1.0, part=0.5, master=0.5, part_shared=0.5, master_shared=0.5
 )
 SHARED = dict(attention=0.2, part_shared=1.0, master_shared=1.0)
+LAMBDA = 2.0  # distillation over the master's cross-entropy, in the paper
 # Of the model, of the objective.
 PRESETS = {
   'ours': (
@@ -139,6 +141,14 @@ def objective(*, preset='ours', distil=None):
   return dict(name='tasn', temperature=10.0, **own)
 
 
+def taught(preset='ours'):
+  """The objective with distillation, the paper's where the preset has none."""
+  own = objective(preset=preset)
+  weights = own['weights']
+  master = weights.get('master', weights.get('master_shared'))
+  return own | dict(distil=own['distil'] or LAMBDA * master)
+
+
 def alone(preset='ours'):
   """The objective without a part network."""
   own = dict(preset_of(preset)[1])
@@ -165,11 +175,14 @@ def one(arg):
   return config
 
 
-def is_paper(arg, defaults):
-  """Whether settings stand for the paper's, wherever the weights lie."""
+def is_paper(arg, defaults, *also):
+  """Whether settings stand for the paper's, wherever the weights lie.
+
+  `also` names arguments that may be other ones.
+  """
   starts = ('start', 'attention_start')
   own = {name: defaults[name] for name in starts if arg[name]}
-  free = {name: arg[name] for name in ('preset', 'sampled')}
+  free = {name: arg[name] for name in ('preset', *also)}
   known = all(arg[name] for name in starts) and arg.preset != 'pytorch'
   same = arg.to_dict() | own
   return known and common.is_paper(same, defaults | free)

@@ -38,7 +38,7 @@ def _rows(arg):
 
   alone = tasn.alone(arg.preset)
   parts = tasn.objective(preset=arg.preset, distil=0.0)
-  whole = tasn.objective(preset=arg.preset)
+  whole = tasn.taught(arg.preset)
   lonely = dict(part=False)
   rows = {
     name: row(f'structure by {label}', alone, variant=name, **lonely)

@@ -6,7 +6,8 @@ Embedded data, no download.
   python train.py --config=configs/tasn_glyphs.py              # 5 seeds
   python train.py --config=configs/tasn_glyphs.py:rows=uniform+structure,seeds=1
   python train.py --config=configs/tasn_glyphs.py:tiny         # seconds
-Network, learning rate and length by guess.
+Network, learning rate and length by guess; squared structure maps, as in MXNet,
+since with plain ones the training error of a seed stayed at 47 %.
 """
 
 from configs import common, tasn
@@ -20,7 +21,7 @@ def get_config(arg=None):
     preset='ours',
     rows='',
     size=32,
-    power=2.0,  # MXNet's: with 1, marks are read at 3 pixels, and often missed
+    power=2.0,  # of the structure map; 0: the preset's
     lr=0.1,
     epochs=16,
     validation=0,
@@ -47,19 +48,21 @@ def get_config(arg=None):
   config.optimizer.lr = arg.lr
   size = 16 if arg.tiny else arg.size
   own, _ = tasn.preset_of(arg.preset)
-  model = dict(name='tasn', **tasn.SMALL, **own) | dict(power=arg.power)
+  model = dict(name='tasn', **tasn.SMALL) | own
+  model |= dict(power=arg.power) if arg.power else {}
   model |= dict(
     attention_size=size, sampled_size=size // (2 if arg.tiny else 1)
   )
   lonely = model | dict(part=False)
   both = model | dict(detail_index='mean')  # part networks are measured, too
   alone = tasn.alone(arg.preset)
+  parts = tasn.objective(preset=arg.preset, distil=0.0)
   rows = {
     'uniform': _row('plain resize', lonely | dict(sampler='uniform'), alone),
     'filtered': _row('averaging', lonely | dict(sampler='filtered'), alone),
     'structure': _row('structure sampling', lonely, alone),
-    'part': _row('with part network', both, _objective(arg, 0.0)),
-    'distil': _row('with distillation', both, _objective(arg, None)),
+    'part': _row('with part network', both, parts),
+    'distil': _row('with distillation', both, tasn.taught(arg.preset)),
   }
   wanted = arg.rows or ('distil' if arg.tiny else '')
   config.rows = common.dotted(common.select(rows, wanted))
@@ -69,7 +72,3 @@ def get_config(arg=None):
 
 def _row(label, model, objective):
   return {'label': label, 'model': model, 'objective': objective}
-
-
-def _objective(arg, distil):
-  return tasn.objective(preset=arg.preset, distil=distil)

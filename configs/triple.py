@@ -28,14 +28,17 @@ CNN = {
   'element': ('element attention', dict(channel=False)),
   'both': ('channel and element attention', {}),
   'so': ("both, softmax over classes ('so')", dict(preset='so', k=64)),
+  'dense': ('both, dense layer behind the average', dict(head='dense')),
 }
 # Of A3Net by row; those of one scale have no auxiliary loss of their own.
 PARTS = {
   'backbone': ('DenseNet alone', dict(channel=False, element=False)),
   'ca': ('+ channel', dict(element=False)),
   'ea': ('+ element', {}),
-  'sa': ('+ scale', {}),
+  'mean': ('three scales, plain mean', dict(scale=False)),
+  'sa': ('three scales, + scale', {}),
 }
+SEVERAL = ('mean', 'sa')  # rows of all taps, with a loss at each
 SMALL = dict(blocks=(2, 2, 2), growth=8, stem=16, width=32)
 TINY = dict(blocks=(1, 1), growth=4, stem=8, width=4)
 
@@ -51,15 +54,19 @@ def adam(config, lr, epochs):
 def cnn_rows(names):
   """Rows of `attention_cnn`, by a '+' list of keys of `CNN`."""
   rows = {
-    key: {'label': label, 'model': dict(name='attention_cnn', **own)}
+    key: {
+      'label': label,
+      'model': dict(name='attention_cnn', **own),
+      'objective': _cnn_objective(0.3 if key == 'dense' else 0.0),
+    }
     for key, (label, own) in CNN.items()
   }
   return common.dotted(common.select(rows, names))
 
 
-def cnn_objective():
-  """Weighted cross-entropy; the only score is the logits themselves."""
-  return dict(name='multi_label', loss='softmax', auxiliary=0.0)
+def _cnn_objective(auxiliary):
+  """Weighted cross-entropy; without `dense` the only score is the logits."""
+  return dict(name='multi_label', loss='softmax', auxiliary=auxiliary)
 
 
 def network(own, taps):
@@ -73,10 +80,10 @@ def objective(auxiliary=1.0):
 
 
 def part_rows(names, own, taps):
-  """The backbone and one attention after the other; `sa` is A3Net."""
+  """The backbone and one part after the other; `sa` is A3Net."""
   rows = {}
   for key, (label, changes) in PARTS.items():
-    whole = key == 'sa'
+    whole = key in SEVERAL
     model = network(own | changes, taps if whole else taps[-1:])
     rows[key] = {
       'label': label,

@@ -1,8 +1,8 @@
 """Convolution, attention, global average, softmax: on scikit-learn's digits.
 
 Rows: the convolution with a dense layer after its average, with channel, with
-element attention, with both, and with the softmax over classes. Embedded data,
-no download, minutes on two CPU cores.
+element attention, with both, with the softmax over classes, and with a dense
+layer behind both. Embedded data, no download, minutes on two CPU cores.
   python train.py --config=configs/triple_digits.py        # 5 seeds
   python train.py --config=configs/triple_digits.py:rows=control+both
   python train.py --config=configs/triple_digits.py:tiny   # seconds
@@ -23,7 +23,6 @@ def get_config(arg=None):
     config.data.validation = arg.validation
     config.batch_size, config.eval_every = 50, 10
     triple.adam(config, arg.lr, arg.epochs)
-  config.objective = triple.cnn_objective()
   config.rows = triple.cnn_rows(arg.rows or ('both' if arg.tiny else ''))
   config.baseline = 'control' if 'control' in config.rows else ''
   return config

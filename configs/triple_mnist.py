@@ -27,7 +27,6 @@ def get_config(arg=None):
     config.data.update(pad=0, validation=arg.validation)
     triple.adam(config, arg.lr, arg.epochs)
     config.optimizer.warmup = 0.0
-  config.objective = triple.cnn_objective()
   config.rows = triple.cnn_rows(arg.rows or ('control' if arg.tiny else ''))
   config.baseline = 'control' if 'control' in config.rows else ''
   return config

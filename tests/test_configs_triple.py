@@ -24,20 +24,23 @@ def test_chest_xrays():
 
 def test_ablation_adds_one_attention_a_row():
   rows = load('a3net_ablation').rows
-  assert list(rows) == ['backbone', 'ca', 'ea', 'sa']
+  assert list(rows) == ['backbone', 'ca', 'ea', 'mean', 'sa']
   models = {key: row['model'] for key, row in rows.items()}
   assert models['backbone'].taps == (4,) and models['sa'].taps == (2, 3, 4)
   assert not models['backbone'].channel and not models['ca'].element
   assert 'channel' not in models['ea'] and 'element' not in models['ea']
   auxiliary = [row['objective'].auxiliary for row in rows.values()]
-  assert auxiliary == [0, 0, 0, 1]
+  assert auxiliary == [0, 0, 0, 1, 1]
+  assert models['mean'].scale is False and models['mean'].taps == (2, 3, 4)
 
 
 def test_small_studies():
   digits = load('triple_digits')
   assert digits.seeds == 5 and digits.baseline == 'control'
   assert digits.optimizer.schedule == 'cosine'
-  assert digits.objective.loss == 'softmax'
+  objectives = {key: row['objective'] for key, row in digits.rows.items()}
+  assert {own.loss for own in objectives.values()} == {'softmax'}
+  assert [key for key, own in objectives.items() if own.auxiliary] == ['dense']
   canvases = load('triple_canvases')
   assert canvases.seeds == 5 and canvases.data.name == 'canvases'
   assert canvases.rows['sa']['model'].taps == (1, 2, 3)

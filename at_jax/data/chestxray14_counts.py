@@ -63,8 +63,14 @@ def check_published(where, table, train, test):
   if counts == POSITIVES and positive == ANY:
     return 'all images, numbers as published'
   first = {name: sum(counts[name]) for name in FIRST}
-  if '2020' not in table and first == FIRST and sum(positive) == FIRST_ANY:
-    return 'all images, the first release of the labels'
+  if first == FIRST and sum(positive) == FIRST_ANY:
+    if '2020' not in table:
+      return 'all images, the first release of the labels'
+    raise ValueError(
+      f'{where}: {table} has the labels of the first release, of 2017, under '
+      'the name of the second one. Call it Data_Entry_2017.csv, or download '
+      'Data_Entry_2017_v2020.csv again.'
+    )
   wrong = [
     f'{name} {counts[name]}, wanted {POSITIVES[name]}'
     for name in DISEASES

@@ -37,7 +37,7 @@ def draw_gates(path, views, class_names):
 
 def _scale_names(views, count):
   """Names of the scales, in order: those of places that are as many."""
-  for part in ('gate', 'scores'):
+  for part in ('gate', 'score', 'scores'):
     names = sorted(n for n in views if n.startswith(f'{part}/'))
     if len(names) == count:
       return [name.partition('/')[2] for name in names]

@@ -48,7 +48,8 @@ def summary(row):
   Returns:
     {'auroc': {class: median over runs}, 'ap': likewise, 'positives': {class:
     how many}, 'mean_ap': median, 'interval': {'seed', 'low', 'high'} of the
-    lowest seed or None, 'class_localisation': medians, see
+    lowest seed or None, 'class_intervals': {class: likewise},
+    'class_localisation': medians, see
     `MultiLabelEvaluation`, or None}. Classes without a number are missing.
   """
   classes = masks.medians(row, 'test_class_auroc')
@@ -62,6 +63,7 @@ def summary(row):
     'positives': masks.medians(row, 'test_class_positives') or {},
     'mean_ap': float(np.median(found)) if found else None,
     'interval': _interval(row),
+    'class_intervals': _class_intervals(row),
     'class_localisation': masks.medians(row, 'class_localisation'),
   }
 
@@ -101,15 +103,19 @@ def _table(rows, name):
   """The table of one measure: a line a class, a column a row of the study."""
   labels = [row['label'] for row in rows.values()]
   title = 'AUROC' if name == 'auroc' else 'AP'
-  lines = [[f'{title} %, median', 'positives', *labels]]
   first = next(iter(rows.values()))
+  own = first['class_intervals'] if name == 'auroc' and len(rows) == 1 else {}
+  lines = [[f'{title} %, median', 'positives', *labels]]
+  lines[0] += ['95 % interval of one run'] * bool(own)
   for class_, positives in first['positives'].items():
     found = [_number(row[name].get(class_)) for row in rows.values()]
+    found += [_ends(own.get(class_))] if own else []
     lines.append([class_, f'{positives:,.0f}', *found])
   mean = 'median' if name == 'auroc' else 'mean_ap'
   means = [_number(row[mean]) for row in rows.values()]
+  means += [_ends(first['interval'])] if own else []
   lines.append(['**mean over classes**', '', *means])
-  if name == 'auroc':
+  if name == 'auroc' and not own:
     intervals = [_ends(row['interval']) for row in rows.values()]
     lines.append(['95 % interval of one run', '', *intervals])
   return markdown(lines)
@@ -118,9 +124,24 @@ def _table(rows, name):
 def _interval(row):
   """That of the lowest seed which has one; None for none."""
   for seed, run in sorted(row.runs.items()):
-    ends = (run.result or {}).get('test_auroc_interval')
-    if isinstance(ends, list) and len(ends) == 2 and all(map(is_number, ends)):
-      return dict(seed=seed, low=ends[0], high=ends[1])
+    found = _pair(seed, (run.result or {}).get('test_auroc_interval'))
+    if found:
+      return found
+  return None
+
+
+def _class_intervals(row):
+  """{class: interval} of the lowest seed which has some."""
+  for seed, run in sorted(row.runs.items()):
+    found = (run.result or {}).get('test_class_auroc_interval')
+    if isinstance(found, dict):
+      return {name: _pair(seed, ends) for name, ends in found.items()}
+  return {}
+
+
+def _pair(seed, ends):
+  if isinstance(ends, list) and len(ends) == 2 and all(map(is_number, ends)):
+    return dict(seed=seed, low=ends[0], high=ends[1])
   return None
 
 

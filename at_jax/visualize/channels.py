@@ -11,7 +11,8 @@ def channel_numbers(how, arrays, *, also='', distinct=False):
   """The numbers of the channels that one part of --channels names.
 
   Args:
-    how: `top3` (those that differ most from place to place), or a number.
+    how: `top3` (those that differ most from place to place), `random3` (drawn
+      with seed 0), or a number.
     arrays: `[B, h, w, C]`.
     also: what else the flag takes, for the message.
     distinct: leave those out of `top3` that look like a stronger one.
@@ -25,11 +26,14 @@ def channel_numbers(how, arrays, *, also='', distinct=False):
     numbers = strongest_channels(arrays, count if distinct else wanted)
     numbers = np.asarray(numbers).tolist()
     return _distinct(numbers, arrays, wanted) if distinct else numbers
+  if how.startswith('random') and how[6:].isdecimal() and int(how[6:]):
+    drawn = np.random.RandomState(0).permutation(count)[: int(how[6:])]
+    return drawn.tolist()
   if how.isdecimal() and int(how) < count:
     return [int(how)]
   raise ValueError(
-    f'--channels takes {also}top3 or a number below {count}, the channels '
-    f'there are, got {how!r}.'
+    f'--channels takes {also}top3, random3 or a number below {count}, the '
+    f'channels there are, got {how!r}.'
   )
 
 

@@ -47,6 +47,7 @@ def show_samples(weights, images, out, *, channels='top4', say=print):
     views |= detail_views(network)(batch, views['attention'], numbers)
     chances, views = jax.device_get((chances[0], views))
     found = {name: array[0] for name, array in views.items()}
+    _check_finite(shown, found)
     picture = out / f'{shown.name}_samples.png'
     pictures.draw_samples(picture, _samples(shown, found, numbers))
     np.savez_compressed(
@@ -65,6 +66,20 @@ def show_samples(weights, images, out, *, channels='top4', say=print):
   head = ['image', 'class', 'probability', 'rows', 'columns']
   head[3:] = [f'densest {axis}, even is 1' for axis in head[3:]]
   return [head, *lines]
+
+
+def _check_finite(shown, found):
+  """ValueError where a map is not finite, which has no picture."""
+  bad = [
+    name
+    for name, array in found.items()
+    if name.startswith('map/') and not np.isfinite(array).all()
+  ]
+  if bad:
+    raise ValueError(
+      f'{shown.name}: {", ".join(bad)} not finite: the network diverged, or '
+      'the image overflows it. Nothing can be sampled by such a map.'
+    )
 
 
 def _numbers(channels, maps):

@@ -213,10 +213,10 @@ def test_bfloat16_is_for_activations_only():
 
 @pytest.mark.parametrize('preset', ['demo', 'so'])
 def test_overfits_a_few_images(preset):
-  """Bars at random places: 16 images, their direction the class."""
+  """Bars at random places: 64 images, their direction the class."""
   rng = np.random.default_rng(0)
-  x, labels = np.zeros((16, 12, 12, 1), np.float32), np.arange(16) % 2
-  for i, (row, column) in enumerate(rng.integers(0, 8, (16, 2))):
+  x, labels = np.zeros((64, 12, 12, 1), np.float32), np.arange(64) % 2
+  for i, (row, column) in enumerate(rng.integers(0, 8, (64, 2))):
     if labels[i]:
       x[i, row : row + 5, column] = 1
     else:

@@ -8,7 +8,7 @@ from report_workdir import amend, workdir
 
 from at_jax import report
 from at_jax.pictures import curves, roc
-from at_jax.report import pictures
+from at_jax.report import multi_label, pictures
 from at_jax.report.read import read_study
 
 NAMES = ('Mass', 'Edema', 'Hernia')
@@ -197,3 +197,16 @@ def test_two_results_of_one_seed_must_agree(folder, tmp_path, drawn):
   amend(other / 'at/seed1/result.json', test_auroc=70.0)
   with pytest.raises(ValueError, match='differ: test AUROC 80.5 % and 70.0 %'):
     report.write_report([folder, other])
+
+
+def test_one_row_has_intervals_of_classes(tmp_path):
+  path = studied(tmp_path / 'work')
+  row = read_study(path).rows['at']
+  run = row.runs[0]
+  run.result['test_class_auroc_interval'] = {'Mass': [70.0, 80.0]}
+  found = multi_label.summary(row)['class_intervals']
+  assert found == {'Mass': {'seed': 0, 'low': 70.0, 'high': 80.0}}
+  summary = multi_label.summary(row) | dict(label='at', median=75.0)
+  text = multi_label._table({'at': summary}, 'auroc')
+  assert '95 % interval of one run' in text.splitlines()[0]
+  assert '70.00 to 80.00 (seed 0)' in text

@@ -81,6 +81,9 @@ def test_a_result_has_every_class_and_the_interval_over_groups():
   low, high = result['test_auroc_interval']
   assert [low, high] == pytest.approx(100 * wanted.mean)
   assert low < found.numbers()['auroc'] < high
+  intervals = result['test_class_auroc_interval']
+  assert intervals['red'] == pytest.approx(100 * wanted.classes[0])
+  assert intervals['never'] == [None, None]
   alone = dataclasses.replace(found, groups=None).result('', CLASSES)
   assert alone['auroc_groups'] == COUNT
   assert alone['auroc_interval'] != result['test_auroc_interval']

@@ -110,8 +110,8 @@ def test_maps_that_look_alike_are_shown_once():
 @pytest.mark.parametrize(
   ('arguments', 'words'),
   [
-    (['--channels=99'], 'takes top3 or a number below 16'),
-    (['--channels=mean'], 'takes top3 or a number'),
+    (['--channels=99'], 'takes top3, random3 or a number below 16'),
+    (['--channels=mean'], 'takes top3, random3 or a number'),
     (['--modules=*'], '--modules is for --what=masks, not for samples'),
     (['--scale=own'], '--scale is for .*maps, gradients or masks, not for'),
     ([], 'without a workdir around it'),
