@@ -69,7 +69,8 @@ class TASN(nn.Module):
     detail_index: what the part network sees in evaluation: `none`, there is no
       part network then; `mean`, MXNet's, the mean of all maps; or a channel.
     align_corners: how maps are brought to the image's size.
-    heads: `both`, `shared` or `separate`.
+    heads: `both`, `shared` (the backbone's own) or `separate`, of the mean of
+      ReLU(the backbone's last endpoint).
     part: whether there is a part network in training.
     num_classes: number of logits.
     dtype: of the activations; maps and positions are float32 or wider.
