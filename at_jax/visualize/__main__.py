@@ -51,7 +51,9 @@ def _parser():
     help=f'of {",".join(KINDS)}; default: all that the networks have',
   )
   add('--images', nargs='+', help="files or patterns; default: the workdir's")
-  add('--count', type=int, default=4, help='test images, of as many classes')
+  add(
+    '--count', type=int, default=4, help='test images, one of each class first'
+  )
   add('--data_dir', default='', help="where the workdir's data are")
   add(
     '--size',
@@ -94,9 +96,11 @@ def visualize(flags, command=''):
     sections += draw(kind, having, images, out, own, apart=apart, say=print)
   _write_page(out / 'index.html', command, columns, images, sections)
   tables = [markdown(section.lines) for section in sections if section.lines]
+  text = '\n' + '\n\n'.join([*tables, f'All in one page: {out}/index.html'])
   if images.failed:
+    print(text)
     raise ValueError('\n'.join(['Not shown:', *images.failed.values()]))
-  return '\n' + '\n\n'.join([*tables, f'All in one page: {out}/index.html'])
+  return text
 
 
 def _check(flags):
@@ -106,6 +110,8 @@ def _check(flags):
   for name in ('size', 'square'):
     if getattr(flags, name) and not flags.images:
       raise ValueError(f'--{name} is for photos: say which, --images.')
+  if flags.label and flags.images:
+    raise ValueError("--label is for the workdir's data: photos have none.")
   if flags.data_dir and flags.images:
     raise ValueError("--data_dir is for the workdir's data, not for --images.")
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 
 import numpy as np
 
@@ -105,7 +106,7 @@ class Examples(Images):
 
   Args:
     config: whose data they are.
-    count: how many classes.
+    count: how many, one of each class first.
     data_dir: where the data are; '' for where the config says.
   """
 
@@ -115,8 +116,11 @@ class Examples(Images):
     self._data = load_dataset(
       settings | ({'dir': data_dir} if data_dir else {})
     )
-    count = min(count, len(self._data.class_names))
-    self._indices = one_per_class(self._data.test.each_label(), count)
+    test, classes = self._data.test, len(self._data.class_names)
+    first = one_per_class(test.each_label(), min(count, classes)).tolist()
+    others = (i for i in range(len(test)) if i not in first)
+    rest = itertools.islice(others, count - len(first))
+    self._indices = [*first, *rest]
 
   def named(self):
     return {f'test{index}': index for index in self._indices}

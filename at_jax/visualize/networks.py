@@ -131,6 +131,8 @@ def _load_teachers(teachers, columns, say):
       say(f'The teacher {entry["label"]} is left out: {path} has others now.')
       continue
     name = TEACHER if len(teachers) == 1 else f'{TEACHER}{number}'
+    while name in {column.name for column in [*columns, *found]}:
+      name += '_'
     title = f'teacher {entry["label"]}'
     found.append(Column(name, title, weights, path, workdir, added))
   return found

@@ -53,6 +53,12 @@ def test_folders_of_every_kind(study, tmp_path):
   assert names(teacher, study, rows='at+main') == ['wrn-1', 'at']
 
 
+def test_a_folder_called_teacher_is_not_taken_for_the_teacher(study, tmp_path):
+  other = tmp_path / 'teacher'
+  shutil.copytree(study / 'kd/seed0/weights', other)
+  assert names(other, study, rows='at') == ['teacher', 'at', 'teacher_']
+
+
 def test_names_and_titles_are_told_apart(study, tmp_path):
   for where in ('one', 'two'):
     shutil.copytree(study / 'at', tmp_path / where / 'at')
