@@ -88,6 +88,8 @@ def visualize(flags, command=''):
   columns = find_columns(flags.workdir, flags.rows, flags.seed)
   kinds = chosen_kinds(flags.what, columns, print)
   own = _own(flags, kinds)
+  if flags.label and flags.images:
+    raise ValueError("--label is for the workdir's data: photos have none.")
   images = _images(flags, columns)
   out = pathlib.Path(flags.out or _usual_out(columns)).expanduser()
   apart = sum(not column.added for column in columns) > 1
@@ -110,8 +112,6 @@ def _check(flags):
   for name in ('size', 'square'):
     if getattr(flags, name) and not flags.images:
       raise ValueError(f'--{name} is for photos: say which, --images.')
-  if flags.label and flags.images:
-    raise ValueError("--label is for the workdir's data: photos have none.")
   if flags.data_dir and flags.images:
     raise ValueError("--data_dir is for the workdir's data, not for --images.")
 
