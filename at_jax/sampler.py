@@ -25,6 +25,7 @@ from at_jax._bilinear import bilinear_sample
 
 RULES = ('centre', 'pt')
 MARGINALS = ('max', 'sum')
+FLOOR = 1e-6
 
 
 def sample_positions(
@@ -37,7 +38,7 @@ def sample_positions(
   joint=True,
   rule='centre',
   marginal='max',
-  floor=1e-6,
+  floor=FLOOR,
 ):
   """Where to read the rows and columns of an image, by attention.
 
@@ -145,7 +146,7 @@ def attention_sample(
   joint=True,
   rule='centre',
   marginal='max',
-  floor=1e-6,
+  floor=FLOOR,
 ):
   """Images resampled so that attended places become larger.
 

@@ -14,6 +14,7 @@ DATASETS = {
   'cub': 'tfds:caltech_birds2011',
   'scenes': 'folder:~/tensorflow_datasets/scenes',
 }
+STREAMED = ('folder', 'tfds', 'chestxray14')
 # Where the annotated box is looked at, as the paper does on CUB.
 BOXED = ('tfds:caltech_birds2011', 'tfds:cars196')
 # ImageNet's, on the scale 0 to 255, as published weights want them.
@@ -76,7 +77,7 @@ def imagenet(arg, depth):
 
 def imagenet_data(arg):
   """The images and settings of a run, but for network and schedule."""
-  config = _base(arg)
+  config = base(arg)
   if config.data.name == DATASETS['imagenet']:
     config.data.test_split = 'validation'  # the test set has no labels
   if arg.start and not arg.tiny:
@@ -114,7 +115,7 @@ def fine_tuned(arg, depth, start):
   With a start: batch norms use running statistics, stem and first group are
   frozen, and the new head learns ten times as fast.
   """
-  config = _base(arg)
+  config = base(arg)
   config.model = networks.resnet(depth, tiny=arg.tiny)
   config.data.validation = arg.validation
   if not arg.tiny:
@@ -173,7 +174,8 @@ def _set_teacher(config, name, own):
   )
 
 
-def _base(arg):
+def base(arg):
+  """Data from files and the sizes of batches; the tiny form has its own."""
   config = common.base()
   config.seeds = arg.seeds
   if arg.tiny:
@@ -188,7 +190,7 @@ def _base(arg):
 
 
 def _name(dataset):
-  if dataset.partition(':')[0] in ('folder', 'tfds'):
+  if dataset.partition(':')[0] in STREAMED:
     return dataset
   if dataset not in DATASETS:
     known = [*DATASETS, 'folder:<path>', 'tfds:<name>']

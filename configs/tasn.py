@@ -75,23 +75,12 @@ def setup(arg):
   """Data and optimizer of `arg.recipe` on images of `arg.size`."""
   if arg.recipe not in RECIPES:
     raise ValueError(unknown('recipe', arg.recipe, RECIPES))
-  config = common.base()
-  config.seeds = arg.seeds
+  config = photos.base(arg)
   if arg.tiny:
-    common.shrink(config, channels=3)
     config.data.update(size=16, train_examples=60)
     config.batch_size = 20
     return config
-  config.data.update(
-    name=arg.dataset,
-    size=arg.size,
-    resize=arg.size,
-    validation=arg.validation,
-    pad=0,
-    mean=photos.MEAN,
-    std=photos.STD,
-  )
-  config.batch_size = config.eval_batch_size = arg.batch
+  config.data.update(resize=arg.size, validation=arg.validation)
   config.start = common.dotted(
     {
       path: folder

@@ -95,22 +95,17 @@ def part_rows(names, own, taps):
 
 def cxr(arg):
   """ChestX-ray14 and the recipe; with `arg.tiny` small canvases."""
-  config = common.base()
-  config.seeds = arg.seeds
   if arg.tiny:
+    config = common.base()
+    config.seeds = arg.seeds
     return canvases(config, tiny=True)
+  config = photos.base(arg)
   config.data.update(
-    name=arg.dataset,
-    size=arg.size,
     resize=round(arg.size * 8 / 7),
     crop='random',
     validation=arg.validation,
-    pad=0,
     flip=False,  # a mirrored heart is another finding
-    mean=photos.MEAN,
-    std=photos.STD,
   )
-  config.batch_size = config.eval_batch_size = arg.batch
   adam(config, arg.lr, arg.epochs)
   if arg.start:
     config.start = common.dotted({'backbone': arg.start})

@@ -9,6 +9,7 @@ import numpy as np
 
 from at_jax.gates import attention_gate
 from at_jax.models import create_model
+from at_jax.models.nin import NIN
 from at_jax.models.tasn import HEADS, TASN
 from at_jax.objectives import Network
 
@@ -172,15 +173,8 @@ class SmallRAN(nn.Module):
     return nn.Dense(self.num_classes, dtype=self.dtype)(x), ends
 
 
-class SmallNIN(nn.Module):
+class SmallNIN(NIN):
   """Takes a NIN's place: its arguments and endpoints, 3 convolutions."""
-
-  widths: Any = 4
-  kernels: tuple[int, ...] = (3, 3, 3)
-  batch_norm: bool = True
-  relu_before_pool: bool = True
-  num_classes: int = 10
-  dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, images, *, train):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from photo_folders import write_digits
 from PIL import Image
+from saved_networks import noise_photo, save_network
 from small_networks import (
   TASN_SETTINGS,
   SmallWRN,
@@ -44,14 +45,9 @@ def save(
   network = Network(
     create_model(**model), mean, std, (size, size, channels), 'small WRN'
   )
-  save_weights(
-    folder,
-    network=network,
-    model=model,
-    variables=variables_of(network, seed),
-    class_names=[f'digit{k}' for k in range(classes)],
+  return save_network(
+    folder, network, model, [f'digit{k}' for k in range(classes)], seed
   )
-  return folder
 
 
 @pytest.fixture(scope='module')
@@ -66,13 +62,6 @@ def make_workdir(folder, **data):
   write_json(folder / 'config.json', config.to_dict())
   save(folder / 'main/seed0/weights')
   return folder
-
-
-def photo(path, *size, seed=0):
-  rng = np.random.default_rng(seed)
-  path.parent.mkdir(parents=True, exist_ok=True)
-  Image.fromarray(rng.integers(0, 256, size, dtype=np.uint8)).save(path)
-  return str(path)
 
 
 def applied(folder, images):
@@ -98,7 +87,7 @@ def run(capsys, *arguments):
 def test_labels_that_do_not_exclude_each_other(tmp_path):
   """A sigmoid of each logit: with those of a softmax, up to a factor."""
   folder = save(tmp_path / 'weights', classes=3)
-  path = photo(tmp_path / 'a.png', 12, 12, 3)
+  path = noise_photo(tmp_path / 'a.png', 12, 12, 3)
   softmax = applied(folder, np.asarray(Image.open(path))[None])[0]
   about = json.loads((folder / 'model.json').read_text())
   write_json(folder / 'model.json', about | dict(multi_label=True))
@@ -141,7 +130,7 @@ def test_test_photos_are_seen_as_evaluation_sees_them(tmp_path, resize):
 def test_a_workdir_of_data_in_memory_is_not_cropped(tmp_path):
   """As a test image of it, written to a file, is not."""
   workdir = make_workdir(tmp_path / 'work', name='cifar10', size=0, channels=0)
-  path = photo(tmp_path / 'a.png', 12, 12, 3)
+  path = noise_photo(tmp_path / 'a.png', 12, 12, 3)
   found = predict(workdir, [path], top=1)
   wanted = applied(
     workdir / 'main/seed0/weights', np.asarray(Image.open(path))[None]
@@ -176,9 +165,9 @@ def test_json_on_screen_and_in_a_file(weights, tmp_path, capsys):
 
 def test_bad_files_are_told_at_the_end(weights, tmp_path, capsys):
   good = [
-    photo(tmp_path / 'dot.png', 1, 1, 3),
-    photo(tmp_path / 'grey.png', 9, 30),
-    photo(tmp_path / 'tall.jpg', 40, 9, 3),
+    noise_photo(tmp_path / 'dot.png', 1, 1, 3),
+    noise_photo(tmp_path / 'grey.png', 9, 30),
+    noise_photo(tmp_path / 'tall.jpg', 40, 9, 3),
   ]
   (tmp_path / 'bad.jpg').write_bytes(b'no image')
   (tmp_path / 'sub.png').mkdir()
@@ -204,7 +193,7 @@ def test_no_good_file(weights, tmp_path, capsys):
 def test_images_are_read_in_batches(weights, tmp_path, monkeypatch):
   """No more than a batch is read ahead, and each is of one size."""
   for k in range(7):
-    photo(tmp_path / f'{k}.png', 12, 12, 3, seed=k)
+    noise_photo(tmp_path / f'{k}.png', 12, 12, 3, seed=k)
   order, shapes = [], set()
   read, scorer = command.read_square, command.scorer
 
@@ -237,7 +226,7 @@ def test_few_classes_grey_and_a_mean_for_each_pixel(tmp_path):
   folder = save(
     tmp_path / 'w', size=8, classes=2, channels=1, mean=mean, std=(9.0,)
   )
-  path = photo(tmp_path / 'a.png', 8, 11)
+  path = noise_photo(tmp_path / 'a.png', 8, 11)
   found = predict(folder, [path])
   # Such a mean is of data in memory, which are not cropped.
   assert found['resize'] == 8
@@ -253,7 +242,7 @@ def test_few_classes_grey_and_a_mean_for_each_pixel(tmp_path):
 
 
 def test_other_sizes(weights, tmp_path):
-  path = photo(tmp_path / 'a.png', 24, 20, 3)
+  path = noise_photo(tmp_path / 'a.png', 24, 20, 3)
   found = predict(weights, [path], size=20, resize=20)
   wanted = applied(weights, np.asarray(Image.open(path))[None, 2:22])[0]
   (got,) = found['images'].values()
@@ -273,21 +262,17 @@ def test_weights_that_diverged(tmp_path):
     variables=variables,
     class_names='0123456789',
   )
-  path = photo(tmp_path / 'a.png', 8, 8, 3)
+  path = noise_photo(tmp_path / 'a.png', 8, 8, 3)
   found = predict(folder, [path])
   assert found['images'] == {} and 'NaN' in found['failed'][path]
 
 
 def test_pictures(tmp_path, capsys):
   network = tasn_network(shape=(12, 12, 3))
-  save_weights(
-    tmp_path / 'weights',
-    network=network,
-    model=dict(TASN_SETTINGS, name='tasn'),
-    variables=variables_of(network, 0),
-    class_names='abc',
+  save_network(
+    tmp_path / 'weights', network, dict(TASN_SETTINGS, name='tasn'), 'abc'
   )
-  paths = [photo(tmp_path / name / 'a.png', 12, 30, 3) for name in 'xy']
+  paths = [noise_photo(tmp_path / name / 'a.png', 12, 30, 3) for name in 'xy']
   out = tmp_path / 'out'
   said, end = run(
     capsys,
@@ -320,6 +305,6 @@ def test_pictures(tmp_path, capsys):
   ],
 )
 def test_errors(weights, tmp_path, capsys, arguments, words):
-  path = photo(tmp_path / 'a.png', 12, 12, 3)
+  path = noise_photo(tmp_path / 'a.png', 12, 12, 3)
   said, end = run(capsys, f'--workdir={weights}', '--images', path, *arguments)
   assert not said and re.search(words, end), end

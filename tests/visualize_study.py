@@ -2,26 +2,20 @@
 
 import jax
 import numpy as np
-from small_networks import SmallWRN, variables_of
+from saved_networks import save_network
+from small_networks import SmallWRN
 
 from at_jax.data.augment import normalise
 from at_jax.objectives import Network
 from at_jax.train.checkpoint import write_json
-from at_jax.train.weights import load_weights, save_weights
+from at_jax.train.weights import load_weights
 from at_jax.visualize.images import Images, Shown
 
 
 def save(folder, seed=0, label='small', shape=(8, 8, 3)):
   model = dict(name='wrn', depth=10, width=1, num_classes=3)
   network = Network(SmallWRN(num_classes=3), (120.0,), (60.0,), shape, label)
-  save_weights(
-    folder,
-    network=network,
-    model=model,
-    variables=variables_of(network, seed),
-    class_names='abc',
-  )
-  return folder
+  return save_network(folder, network, model, 'abc', seed)
 
 
 def make_study(above):

@@ -145,10 +145,8 @@ class TASN(nn.Module):
     ):
       if (value := getattr(self, what)) not in known:
         raise ValueError(unknown(f'{what} of TASN', value, known))
-    index, channels = (
-      self.detail_index,
-      self.width * 2 ** (len(self.blocks) - 1),
-    )
+    index = self.detail_index
+    channels = self.width * 2 ** (len(self.blocks) - 1)
     is_channel = isinstance(index, int) and 0 <= index < channels
     if index not in ('none', 'mean') and not is_channel:
       raise ValueError(

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from at_jax._arrays import check_range
+from at_jax.objectives.alone import Alone
 from at_jax.objectives.class_weights import class_weights, weights_of_batch
 from at_jax.objectives.network import Network
 from at_jax.objectives.taps import endpoint
@@ -98,7 +99,7 @@ def multi_label(
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class MultiLabel:
+class MultiLabel(Alone):
   """See `multi_label`, which builds it.
 
   Attributes:
@@ -116,37 +117,16 @@ class MultiLabel:
   auxiliary: float
   aux_from: tuple[str, ...]
 
-  teacher = None
-  reads_gradients = False
+  def terms(self, logits, ends, labels):
+    """Loss, parts and wrong decisions: see `Alone`.
 
-  def init(self, key):
-    """It has no parameters of its own."""
-    del key
-    return {}
-
-  def loss(self, params, batch_stats, teacher_variables, batch, key, step):
-    """One batch's loss, new batch statistics and metrics; see the package.
-
-    `train_error` is in percent: of multi-hot labels, the wrong among all
-    decisions, a class being found where its probability is above 0.5.
+    Of multi-hot labels every class is a decision, found where its probability
+    is above 0.5.
     """
-    del teacher_variables, step
-    variables = {'params': params['student'], 'batch_stats': batch_stats}
-    (logits, ends), batch_stats = self.student.apply(
-      variables, batch['image'], train=True, key=key
-    )
-    labels = batch['label']
     total, parts = self._sum(logits, ends, labels)
     if self.kind == 'sigmoid':
-      wrong = (logits > 0) != (labels > 0)
-    else:
-      wrong = jnp.argmax(logits, axis=-1) != labels
-    metrics = {
-      'loss': total,
-      'train_error': 100.0 * jnp.mean(wrong.astype(jnp.float32)),
-      **parts,
-    }
-    return total, (batch_stats, metrics)
+      return total, parts, (logits > 0) != (labels > 0)
+    return total, parts, jnp.argmax(logits, axis=-1) != labels
 
   def check(self):
     """Traces the model on shapes alone: what does not fit is said at once."""

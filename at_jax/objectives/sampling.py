@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from at_jax._arrays import unknown
 from at_jax.losses import cross_entropy, soft_target_cross_entropy
+from at_jax.objectives.alone import Alone
 from at_jax.objectives.network import Network
 from at_jax.objectives.taps import parts_of
 
@@ -67,7 +68,7 @@ def tasn(
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Sampling:
+class Sampling(Alone):
   """See `tasn`, which builds it."""
 
   student: Network
@@ -77,24 +78,11 @@ class Sampling:
   t_squared: bool
   one_way: bool
 
-  teacher = None
-  reads_gradients = False
-
-  def init(self, key):
-    """It has no parameters of its own."""
-    del key
-    return {}
-
-  def loss(self, params, batch_stats, teacher_variables, batch, key, step):
-    """One batch's loss, new batch statistics and metrics; see the package."""
-    del teacher_variables, step
-    variables = {'params': params['student'], 'batch_stats': batch_stats}
-    (logits, ends), batch_stats = self.student.apply(
-      variables, batch['image'], train=True, key=key
-    )
+  def terms(self, logits, ends, labels):
+    """Loss, parts and wrong predictions: see `Alone`."""
     branches = parts_of('logits', ends)
     parts = {
-      f'ce/{branch}': jnp.mean(cross_entropy(own, batch['label']))
+      f'ce/{branch}': jnp.mean(cross_entropy(own, labels))
       for branch, own in branches.items()
     }
     for view, map_ in parts_of('map', ends).items():
@@ -110,13 +98,7 @@ class Sampling:
       )
       parts['distil'] = jnp.mean(soft)
       total += self.distil * parts['distil']
-    wrong = jnp.argmax(logits, axis=-1) != batch['label']
-    metrics = {
-      'loss': total,
-      'train_error': 100.0 * jnp.mean(wrong.astype(jnp.float32)),
-      **parts,
-    }
-    return total, (batch_stats, metrics)
+    return total, parts, jnp.argmax(logits, axis=-1) != labels
 
   def check(self):
     """Traces the model on shapes alone: what does not fit is said at once."""

@@ -22,11 +22,10 @@ from at_jax.pictures.cells import (
   fitted,
   wrapped,
   write,
-  write_ends,
   write_title,
   write_under,
 )
-from at_jax.pictures.masks import SCALES, darkened
+from at_jax.pictures.masks import SCALES, draw_dark
 
 # `overlay`: colours over the image in grey; `heat`: colours alone; `dark`: the
 # image, dark where the map is low; `signed`: red above 0, blue below.
@@ -163,14 +162,7 @@ def _draw_panel(axes, column, name, style, ends, at):
     return
   map_ = column.maps[name]
   if style == 'dark':
-    wide, tall = place[2:]
-    axes.imshow(
-      darkened(column.image, map_, *ends),
-      interpolation='antialiased',
-      extent=(place[0], place[0] + wide, top + tall, top),
-      aspect='auto',
-    )
-    write_ends(axes, *ends, left, top + tall - cell, cell)
+    draw_dark(axes, column.image, map_, place, ends)
   elif style == 'signed':
     end = max(map(abs, ends))
     far = end or 1.0  # of zeros, so that they are white

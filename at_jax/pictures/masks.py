@@ -121,11 +121,24 @@ def limits(bands, part, map_, scale):
 
 
 def _draw_panel(axes, panel, image, map_, ends, place):
-  if panel != 'dark':
+  if panel == 'dark':
+    draw_dark(axes, image, map_, place, ends)
+  else:
     under = image if panel == 'over' else None
     signed = PANELS[panel][1] == 'mask'
     draw_heat(axes, map_, place, ends=ends, under=under, signed=signed)
-    return
+
+
+def draw_dark(axes, image, map_, place, ends):
+  """The image under a map, with the ends of the scale written below.
+
+  Args:
+    axes: of the page.
+    image: uint8 `[H, W, C]`.
+    map_: `[h, w]`.
+    place: left, top, width and height, in inches.
+    ends: (least, largest) value of the scale.
+  """
   left, top, cell, tall = place
   axes.imshow(
     darkened(image, map_, *ends),

@@ -5,6 +5,7 @@ import numpy as np
 from at_jax.pictures import confusion
 from at_jax.pictures.text import literal, markdown
 from at_jax.report import kept
+from at_jax.report.files import first_arrays
 
 DRAWN = 200  # classes: cells of more could not be seen
 PAIRS = 10
@@ -29,10 +30,11 @@ def section(study, rows, out):
   """
   matrices, lists = [], {}
   for key in kept.shown_rows(study, rows):
-    found = kept.lowest_seed(study, key, 'predictions.npz', _read)
-    if found is None:
+    runs = study.rows[key].runs
+    seed, found = first_arrays(runs, 'predictions.npz', _read, study.notes)
+    if not found:
       continue
-    seed, (labels, predictions, names) = found
+    labels, predictions, names = found
     title = f'{rows[key]["label"]}, seed {seed}'
     lists[title] = _pairs(labels, predictions, names)
     if len(names) <= DRAWN:

@@ -1,8 +1,4 @@
-"""What finished runs kept of their test set: which is shown, and read."""
-
-import numpy as np
-
-from at_jax.report.files import DAMAGE
+"""What finished runs kept of their test set: which is shown, and checked."""
 
 ROWS = 6
 
@@ -21,31 +17,6 @@ def shown_rows(study, rows):
 
   best = sorted(rows, key=rank)[:ROWS]
   return [key for key in rows if key in best]
-
-
-def lowest_seed(study, key, name, read):
-  """Reads a file of the lowest seed that has it.
-
-  Args:
-    study: a `read.Study`; what is damaged is said in its notes.
-    key: of a row.
-    name: of an `.npz` beside its runs.
-    read: {array: values} -> anything; raises one of `files.DAMAGE` where the
-      arrays do not fit.
-
-  Returns:
-    (seed, what `read` returned); None where there is no such file.
-  """
-  for seed, run in sorted(study.rows[key].runs.items()):
-    try:
-      with (run.folder / name).open('rb') as file:
-        return seed, read(dict(np.load(file)))
-    except FileNotFoundError:
-      continue
-    except DAMAGE:
-      where = f'{key}/{run.folder.name}/{name}'
-      study.notes.append(f'{where} is damaged and left out.')
-  return None
 
 
 def check_classes(arrays):

@@ -2,6 +2,7 @@
 
 from at_jax.pictures import mistakes
 from at_jax.report import kept
+from at_jax.report.files import first_arrays
 
 EXPLANATION = (
   'Test images with a wrong answer, the most confident first, as the network '
@@ -20,10 +21,10 @@ def section(study, rows, out):
   """
   parts = []
   for key in kept.shown_rows(study, rows):
-    found = kept.lowest_seed(study, key, 'mistakes.npz', _read)
-    if found is None:
+    runs = study.rows[key].runs
+    seed, shown = first_arrays(runs, 'mistakes.npz', _read, study.notes)
+    if not shown:
       continue
-    seed, shown = found
     name = f'mistakes_{key}.png'
     mistakes.draw_mistakes(out / name, *shown)
     title = f'Mistakes of {rows[key]["label"]}, seed {seed}'

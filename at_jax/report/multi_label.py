@@ -5,7 +5,7 @@ import numpy as np
 from at_jax.pictures import roc
 from at_jax.pictures.text import markdown
 from at_jax.report import masks
-from at_jax.report.files import DAMAGE, is_number
+from at_jax.report.files import first_arrays, is_number
 from at_jax.train.metrics import (
   auroc,
   average_precision,
@@ -82,7 +82,7 @@ def section(study, rows, out):
   parts = ['## Classes', _table(rows, 'auroc'), _table(rows, 'ap'), CLASSES]
   for key, row in rows.items():
     name = f'roc_{key}.png'
-    seed = _draw(study, key, out / name)
+    seed = _draw(study, key, list(row['positives']), out / name)
     if seed is not None:
       title = f'ROC and precision-recall curves of {row["label"]}, seed {seed}'
       parts.append(f'{title}:\n\n![{title}]({name})')
@@ -155,26 +155,21 @@ def _number(value):
   return NONE if value is None else f'{value:.2f}'
 
 
-def _draw(study, key, path):
+def _draw(study, key, names, path):
   """Draws the curves of a row's lowest seed that has scores; that seed."""
-  for seed, run in sorted(study.rows[key].runs.items()):
-    if not run.result:
-      continue
-    try:
-      with (run.folder / 'scores.npz').open('rb') as file:
-        arrays = dict(np.load(file))
-      names = list(run.result['test_class_auroc'])
-      found = _curves(names, arrays['logits'], arrays['labels'])
-    except FileNotFoundError:
-      continue
-    except DAMAGE:
-      where = f'{key}/{run.folder.name}/scores.npz'
-      study.notes.append(f'{where} is damaged and left out.')
-      continue
-    label, count = study.rows[key].label, len(arrays['labels'])
-    roc.draw_roc(path, found, title=f'{label}, seed {seed}, {count:,} images')
-    return seed
-  return None
+
+  def curves(arrays):
+    found = _curves(names, arrays['logits'], arrays['labels'])
+    return found, len(arrays['labels'])
+
+  row = study.rows[key]
+  done = {seed: run for seed, run in row.runs.items() if run.result}
+  seed, drawn = first_arrays(done, 'scores.npz', curves, study.notes)
+  if drawn:
+    found, count = drawn
+    title = f'{row.label}, seed {seed}, {count:,} images'
+    roc.draw_roc(path, found, title=title)
+  return seed
 
 
 def _curves(names, logits, labels):

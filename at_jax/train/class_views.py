@@ -7,17 +7,15 @@ import jax.numpy as jnp
 
 from at_jax.data.augment import normalise
 from at_jax.objectives.taps import parts_of
+from at_jax.train.looks import endpoint_shapes
 from at_jax.train.scores import probabilities
 
 PARTS = ('attention', 'scores', 'weighted', 'score', 'gate')
 
 
-@functools.cache
 def has_class_maps(network):
   """Whether its endpoints have maps of classes, see `TripleAttention`."""
-  image = jax.ShapeDtypeStruct((1, *network.input_shape), jnp.float32)
-  _, ends = jax.eval_shape(network.apply, network.variable_shapes, image)
-  return bool(parts_of('scores', ends))
+  return bool(parts_of('scores', endpoint_shapes(network)))
 
 
 def check_class_maps(network):

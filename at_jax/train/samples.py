@@ -8,10 +8,8 @@ import jax.numpy as jnp
 from at_jax import _densities
 from at_jax.data.augment import normalise
 from at_jax.models.tasn import TASN
-from at_jax.sampler import sample_positions
+from at_jax.sampler import FLOOR, sample_positions
 from at_jax.train.scores import probabilities
-
-FLOOR = 1e-6  # the default of `sample_positions`
 
 
 def check_samples(network):

@@ -102,7 +102,7 @@ class Photos(Images):
 
 
 class Examples(Images):
-  """The first test image of each of some classes.
+  """Test images, the first of each class before others.
 
   Args:
     config: whose data they are.

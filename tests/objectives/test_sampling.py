@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from small_networks import random_split, variables_of
+from small_networks import TASN_SETTINGS, random_split, variables_of
 
 from at_jax.models import create_model
 from at_jax.objectives import Network, make_objective
@@ -17,21 +17,14 @@ from at_jax.train.step import AUGMENTATION, make_chunk, make_step
 
 pytestmark = pytest.mark.usefixtures('small_wrn')  # the backbone
 
-SMALL = dict(
-  backbone=('wrn', (('depth', 10), ('width', 0.25))),
-  attention_size=8,
-  sampled_size=8,
-  stem='small',
-  width=4,
-  blocks=(1,),
-)
+SMALL = TASN_SETTINGS | dict(attention_size=8, blocks=(1,), num_classes=10)
 WEIGHTS = dict(
   attention=1.0, part=0.5, master=0.5, part_shared=0.25, master_shared=2.0
 )
 
 
 def network(**kwargs):
-  model = create_model('tasn', **(SMALL | kwargs), num_classes=10)
+  model = create_model('tasn', **(SMALL | kwargs))
   return Network(model, (120.0,), (60.0,), (8, 8, 3), 'small TASN')
 
 

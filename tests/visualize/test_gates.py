@@ -5,14 +5,14 @@ import re
 
 import numpy as np
 import pytest
-from PIL import Image
-from small_networks import SmallWRN, variables_of, wrn_network
+from saved_networks import noise_photo, save_network
+from small_networks import SmallWRN, wrn_network
 
 from at_jax.models import MODELS, create_model
 from at_jax.objectives import Network
 from at_jax.pictures import classes as pictures
 from at_jax.train.class_views import class_views
-from at_jax.train.weights import load_weights, save_weights
+from at_jax.train.weights import load_weights
 from at_jax.visualize import gates as shows
 from at_jax.visualize.__main__ import main as visualize
 from at_jax.visualize.images import Shown
@@ -29,35 +29,18 @@ A3NET = dict(
 NAMES = ('cat', 'dog', 'owl')
 
 
-def save(folder, model, network):
-  save_weights(
-    folder,
-    network=network,
-    model=model,
-    variables=variables_of(network, 0),
-    class_names=NAMES,
-  )
-  return folder
-
-
 @pytest.fixture(scope='module')
 def weights(tmp_path_factory):
   model = create_model(**A3NET)
   network = Network(model, (100.0,), (50.0,), (32, 32, 1), 'small A3Net')
   folder = tmp_path_factory.mktemp('a3net') / 'weights'
-  return save(folder, A3NET, network)
-
-
-def photo(path, *size):
-  rng = np.random.default_rng(0)
-  Image.fromarray(rng.integers(0, 256, size, dtype=np.uint8)).save(path)
-  return str(path)
+  return save_network(folder, network, A3NET, NAMES)
 
 
 def test_pictures_and_arrays(weights, tmp_path, capsys):
   paths = [
-    photo(tmp_path / 'a.jpg', 32, 48, 3),
-    photo(tmp_path / 'b.png', 9, 9),
+    noise_photo(tmp_path / 'a.jpg', 32, 48, 3),
+    noise_photo(tmp_path / 'b.png', 9, 9),
   ]
   out = tmp_path / 'out'
   command = [f'--workdir={weights}', '--what=gates', f'--out={out}']
@@ -172,7 +155,7 @@ def test_nothing_known_of_a_photo_draws_the_probable(
   ],
 )
 def test_errors(weights, tmp_path, arguments, words):
-  path = photo(tmp_path / 'a.png', 32, 32)
+  path = noise_photo(tmp_path / 'a.png', 32, 32)
   command = [f'--workdir={weights}', '--what=gates', f'--out={tmp_path}']
   with pytest.raises(SystemExit) as error:
     visualize([*command, '--images', path, *arguments])
@@ -181,11 +164,10 @@ def test_errors(weights, tmp_path, arguments, words):
 
 def test_another_network_is_told(tmp_path, monkeypatch):
   monkeypatch.setitem(MODELS, 'wrn', SmallWRN)
-  folder = save(
-    tmp_path / 'weights', dict(name='wrn', depth=10, width=1), wrn_network()
-  )
+  model = dict(name='wrn', depth=10, width=1)
+  folder = save_network(tmp_path / 'weights', wrn_network(), model, NAMES)
   command = [f'--workdir={folder}', '--what=gates']
-  command += ['--images', photo(tmp_path / 'a.png', 8, 8)]
+  command += ['--images', noise_photo(tmp_path / 'a.png', 8, 8)]
   with pytest.raises(SystemExit, match='has no maps of classes: --what=gates'):
     visualize(command)
   assert not (tmp_path / 'visualize').exists()

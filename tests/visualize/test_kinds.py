@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
+from saved_networks import save_network
 from small_networks import TASN_SETTINGS, variables_of
 
 from at_jax.models import MODELS, create_model
@@ -14,7 +15,7 @@ from at_jax.models.densenet import DenseNet
 from at_jax.objectives import Network
 from at_jax.pictures import classes, consistency, gates, maps, masks, samples
 from at_jax.train import looks
-from at_jax.train.weights import Weights, save_weights
+from at_jax.train.weights import Weights
 from at_jax.visualize.__main__ import main as visualize
 from at_jax.visualize.images import Photos
 from at_jax.visualize.kinds import KINDS, chosen_kinds, draw
@@ -172,12 +173,11 @@ def test_every_kind_on_every_file(name, files, tmp_path, quick, traced):
 def test_pixels_of_every_file(files, tmp_path, quick, capsys):
   """Whole and upright, with the colours of the file."""
   network = network_of('attention_cnn')
-  save_weights(
+  save_network(
     tmp_path / 'weights',
-    network=network,
-    model=dict(name='attention_cnn', width=4, k=4, num_classes=3),
-    variables=variables_of(network, 0),
-    class_names='abc',
+    network,
+    dict(name='attention_cnn', width=4, k=4, num_classes=3),
+    'abc',
   )
   out = tmp_path / 'out'
   command = [f'--workdir={tmp_path / "weights"}', f'--out={out}']

@@ -6,7 +6,7 @@ import re
 import jax
 import numpy as np
 import pytest
-from PIL import Image
+from saved_networks import noise_photo
 from visualize_study import Some, forward, save
 
 from at_jax.maps import attention_map
@@ -19,14 +19,11 @@ GROUPS = ['group1', 'group2', 'group3']
 CLOSE = dict(rtol=1e-3, atol=1e-5)
 
 
-def photo(path, *size):
-  rng = np.random.default_rng(0)
-  Image.fromarray(rng.integers(0, 256, size, dtype=np.uint8)).save(path)
-  return str(path)
-
-
 def test_the_command(study, tmp_path, capsys):
-  paths = [photo(tmp_path / 'a.jpg', 8, 12, 3), photo(tmp_path / 'b.png', 9, 9)]
+  paths = [
+    noise_photo(tmp_path / 'a.jpg', 8, 12, 3),
+    noise_photo(tmp_path / 'b.png', 9, 9),
+  ]
   out = tmp_path / 'out'
   command = [f'--workdir={study}', '--rows=alone+at', f'--out={out}']
   visualize([*command, '--square', '--images', *paths])
@@ -167,7 +164,7 @@ def test_dead_maps_and_diverged_networks(study, tmp_path, calls):
   ],
 )
 def test_errors(study, tmp_path, arguments, words):
-  path = photo(tmp_path / 'a.png', 8, 8)
+  path = noise_photo(tmp_path / 'a.png', 8, 8)
   command = [f'--workdir={study}', f'--out={tmp_path}', '--images', path]
   with pytest.raises(SystemExit) as error:
     visualize([*command, *arguments])

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from helpers import Quiet, one_device
 from PIL import Image
-from small_networks import SmallRAN, variables_of
+from saved_networks import save_network
+from small_networks import SmallRAN
 
 from at_jax.data.augment import normalise
 from at_jax.models import MODELS
 from at_jax.objectives import Network
 from at_jax.train.config import load_config
 from at_jax.train.study import run_study
-from at_jax.train.weights import load_weights, save_weights
+from at_jax.train.weights import load_weights
 from at_jax.visualize.__main__ import main as visualize
 
 PARTS = ('active', 'fused', 'mask', 'product', 'split', 'trunk')
@@ -48,14 +49,7 @@ def grey(tmp_path_factory):
   network = Network(
     SmallRAN(width=4, num_classes=3), (100.0,), (50.0,), (8, 8, 1), 'small'
   )
-  save_weights(
-    folder,
-    network=network,
-    model=model,
-    variables=variables_of(network, 0),
-    class_names='abc',
-  )
-  return folder
+  return save_network(folder, network, model, 'abc')
 
 
 def photo(path, size, mode='RGB'):

@@ -4,18 +4,17 @@ import re
 
 import numpy as np
 import pytest
-from PIL import Image
+from saved_networks import noise_photo, save_network
 from small_networks import (
   TASN_SETTINGS,
   SmallWRN,
   tasn_network,
-  variables_of,
   wrn_network,
 )
 
 from at_jax.data.augment import normalise
 from at_jax.models import MODELS
-from at_jax.train.weights import load_weights, save_weights
+from at_jax.train.weights import load_weights
 from at_jax.visualize.__main__ import main as visualize
 from at_jax.visualize.channels import channel_numbers
 
@@ -32,27 +31,13 @@ def weights(tmp_path_factory):
   network = tasn_network(mean=(100.0,), std=(50.0,), shape=(12, 12, 1))
   folder = tmp_path_factory.mktemp('tasn') / 'weights'
   model = dict(TASN_SETTINGS, name='tasn')
-  variables = variables_of(network, 0)
-  save_weights(
-    folder,
-    network=network,
-    model=model,
-    variables=variables,
-    class_names='abc',
-  )
-  return folder
-
-
-def photo(path, *size):
-  rng = np.random.default_rng(0)
-  Image.fromarray(rng.integers(0, 256, size, dtype=np.uint8)).save(path)
-  return str(path)
+  return save_network(folder, network, model, 'abc')
 
 
 def test_pictures_and_arrays(weights, tmp_path, capsys):
   paths = [
-    photo(tmp_path / 'a.jpg', 12, 18, 3),
-    photo(tmp_path / 'b.png', 1, 1),
+    noise_photo(tmp_path / 'a.jpg', 12, 18, 3),
+    noise_photo(tmp_path / 'b.png', 1, 1),
   ]
   out = tmp_path / 'out'
   command = [f'--workdir={weights}', '--what=samples', f'--out={out}']
@@ -118,7 +103,7 @@ def test_maps_that_look_alike_are_shown_once():
   ],
 )
 def test_errors(weights, tmp_path, arguments, words):
-  path = photo(tmp_path / 'a.png', 5, 6)
+  path = noise_photo(tmp_path / 'a.png', 5, 6)
   command = [f'--workdir={weights}', '--what=samples', f'--out={tmp_path}']
   if arguments:
     command += ['--images', path]
@@ -129,14 +114,13 @@ def test_errors(weights, tmp_path, arguments, words):
 
 def test_another_network_is_told(tmp_path):
   network = wrn_network()
-  save_weights(
+  save_network(
     tmp_path / 'weights',
-    network=network,
-    model=dict(name='wrn', depth=10, width=1),
-    variables=variables_of(network, 0),
-    class_names='0123456789',
+    network,
+    dict(name='wrn', depth=10, width=1),
+    '0123456789',
   )
-  path = photo(tmp_path / 'a.png', 8, 8)
+  path = noise_photo(tmp_path / 'a.png', 8, 8)
   command = [f'--workdir={tmp_path / "weights"}', '--images', path]
   with pytest.raises(SystemExit, match='does not sample by attention'):
     visualize([*command, '--what=samples'])
