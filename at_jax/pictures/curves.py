@@ -123,14 +123,7 @@ def _draw_measure(axes, rows, evaluated, measure):
     if len(tested[0]) <= 30:  # few evaluations: show where they are
       look |= dict(marker=look['marker'] or 'o', markevery=1)
     axes.plot(*tested[:2], lw=2.2, **look)
-    if sum(len(pair[0]) > 0 for pair in row['evaluated']) > 1:
-      axes.fill_between(
-        tested[0],
-        *tested[2:],
-        color=COLOURS[i % len(COLOURS)],
-        alpha=0.15,
-        lw=0,
-      )
+    _draw_band(axes, i, row['evaluated'], *tested)
     shown += [(train[0], train[1]), (tested[0], tested[3])]
   axes.set_xlabel('epoch', fontsize=10)
   axes.set_ylabel(f'{measure} (%)', fontsize=10)
@@ -143,6 +136,13 @@ def _draw_measure(axes, rows, evaluated, measure):
   _finish(axes, any(len(e) for e, _ in shown))
   if errors and any(len(e) for e, _ in shown):
     axes.set_ylim(0, error_limit(shown))
+
+
+def _draw_band(axes, i, series, epochs, _, least, largest):
+  """From the least to the largest, where row i has several seeds."""
+  if sum(len(pair[0]) > 0 for pair in series) > 1:
+    colour = COLOURS[i % len(COLOURS)]
+    axes.fill_between(epochs, least, largest, color=colour, alpha=0.15, lw=0)
 
 
 def error_limit(shown):
@@ -168,12 +168,11 @@ def _draw_term(axes, rows, term, title):
   for i, row in enumerate(rows):
     found = row['terms'] | row.get('pace', {})
     series = [thinned(pair) for pair in found.get(term, ())]
-    epochs, median, _, _ = over_seeds(series)
-    above = median > 0  # a log axis has no place for 0
-    axes.plot(
-      epochs[above], median[above], lw=1.4, **_look(i, int(above.sum()))
-    )
-    drawn = drawn or above.any()
+    found = np.stack(over_seeds(series))
+    found = found[:, found[2] > 0]  # a log axis has no place for 0
+    axes.plot(*found[:2], lw=1.4, **_look(i, found.shape[1]))
+    _draw_band(axes, i, series, *found)
+    drawn = drawn or found.size
   axes.set_title(plain(title), fontsize=9)
   _finish(axes, drawn)
   if drawn and term in LINEAR:

@@ -11,8 +11,8 @@ PROTOCOL = (
 CURVES = (
   '![{Label}s and terms against the epoch](curves.png)\n\nBold: {measured} '
   '{label} during training; {training}right: every term of the loss before its '
-  'weight, the learning rate, images/s. Lines are medians over seeds, the '
-  'bands of bold ones reach from the least to the largest.'
+  'weight, the learning rate, images/s. Lines are medians over seeds, bands '
+  'reach from the least to the largest.'
 )
 
 
@@ -62,7 +62,7 @@ def _words(study):
   found = dict(label=label, Label=label[0].upper() + label[1:])
   if study.headline.higher_is_better:
     return found | dict(sign='positive', better='larger', training='')
-  training = 'dashed: training error; '
+  training = 'dashed, without bands: training error; '
   return found | dict(sign='negative', better='lower', training=training)
 
 

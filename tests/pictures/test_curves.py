@@ -119,6 +119,19 @@ def test_the_pace_stands_with_the_terms():
   assert speed.get_ylim()[0] == 0
 
 
+def test_bands_reach_from_the_least_to_the_largest_seed():
+  row = _row('alone', seeds=3, points=5, terms=('ce', 'kd'))
+  row['terms']['kd'] = row['terms']['kd'][:1]
+  row['terms']['ce'] = [([1, 2], [0.0, 1.0]), ([1, 2], [3.0, 2.0])]
+  figure = curves.curves_figure([row])
+  error, ce, kd = figure.axes
+  for axes, low, high in ((error, 1 + 10 / 201, 11.2), (ce, 1.0, 2.0)):
+    (band,) = axes.collections
+    heights = band.get_paths()[0].vertices[:, 1]
+    np.testing.assert_allclose([heights.min(), heights.max()], [low, high])
+  assert not kd.collections
+
+
 def test_no_points_are_said():
   figure = curves.curves_figure([_row('alone', points=0, terms=())])
   assert 'no points yet' in [text.get_text() for text in _texts(figure)]
