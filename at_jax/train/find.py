@@ -8,14 +8,22 @@ from at_jax._arrays import unknown
 from at_jax.train.checkpoint import read_json
 from at_jax.train.config import row_config
 
+WEIGHTS, CHECKPOINTS = 'weights', 'checkpoints'  # in the folder of a run
 
-def find_weights(folder, row='', seed=0):
-  """(weights folder, workdir or None) for any of the three kinds of folder."""
+
+def find_weights(folder, row='', seed=0, *, unfinished=False):
+  """(weights folder, workdir or None) for any of the three kinds of folder.
+
+  With `unfinished` the folder of a run's checkpoints does, where there are no
+  weights yet.
+  """
   folder = pathlib.Path(folder)
   if (folder / 'model.json').exists():
     return folder, _workdir(folder)
-  if (folder / 'weights').exists():
-    return folder / 'weights', _workdir(folder / 'weights')
+  wanted = (WEIGHTS, CHECKPOINTS) if unfinished else (WEIGHTS,)
+  for name in wanted:
+    if (folder / name).exists():
+      return folder / name, _workdir(folder / name)
   config = read_json(folder / 'config.json')
   if config is None:
     raise FileNotFoundError(
@@ -27,13 +35,15 @@ def find_weights(folder, row='', seed=0):
   if row and row not in rows:
     raise ValueError(unknown(f'row of {folder}', row, rows))
   run = folder / (row or rows[0]) / f'seed{seed}'
-  if not (run / 'weights').exists():
-    seeds = sorted(path.parent.name for path in run.parent.glob('*/weights'))
-    raise FileNotFoundError(
-      f'{run} has no weights: finished are {", ".join(seeds) or "none yet"}. '
-      'Run the training command (again) to go on, or choose another --seed.'
-    )
-  return run / 'weights', folder
+  for name in wanted:
+    if (run / name).exists():
+      return run / name, folder
+  seeds = sorted(path.parent.name for path in run.parent.glob('*/weights'))
+  raise FileNotFoundError(
+    f'{run} has no {" and no ".join(wanted)}: finished are '
+    f'{", ".join(seeds) or "none yet"}. Run the training command (again) to go '
+    'on, or choose another --seed.'
+  )
 
 
 def _workdir(weights_folder):

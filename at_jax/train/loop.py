@@ -14,6 +14,7 @@ from at_jax.train.mesh import largest, several_hosts
 from at_jax.train.program import student_variables
 from at_jax.train.snapshot import save_snapshot
 from at_jax.train.stopping import Stopped
+from at_jax.train.unfinished import describe_student
 from at_jax.train.workdir import check_origin
 from at_jax.train.writer import Writer
 
@@ -221,6 +222,7 @@ class _Run:
       'seconds': self.elapsed(),
       'origin': self.origin,
       'devices': self.program.bench.mesh.size,
+      'student': describe_student(self.program, self.state),
     }
     self.checkpoints.save(self.state, meta)
     self.saved = time.monotonic()

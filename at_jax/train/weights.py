@@ -79,20 +79,34 @@ def save_weights(
   if is_first_host():
     write_json(
       part / 'model.json',
-      {
-        'model': dict(model),
-        'label': network.label,
-        'input_shape': list(network.input_shape),
-        'class_names': list(class_names),
-        'multi_label': multi_label,
+      describe(network, arrays, model, class_names, multi_label)
+      | {
         'normalisation_shape': list(arrays['normalisation']['mean'].shape),
         'std_shape': list(arrays['normalisation']['std'].shape),
-        'digest': tree_digest(arrays),
       },
     )
     shutil.rmtree(folder, ignore_errors=True)
     part.replace(folder)
   wait_for_all('weights end')
+
+
+def describe(network, arrays, model, class_names, multi_label):
+  """What `model.json` says of arrays, and `network_of` reads; for JSON."""
+  return {
+    'model': dict(model),
+    'label': network.label,
+    'input_shape': list(network.input_shape),
+    'class_names': list(class_names),
+    'multi_label': multi_label,
+    'digest': tree_digest(arrays),
+  }
+
+
+def network_of(about, dtype='float32', mean=(0.0,), std=(1.0,)):
+  """The `Network` that `describe` described."""
+  model = create_model(**about['model'], dtype=jnp.dtype(dtype))
+  shape = tuple(about['input_shape'])
+  return Network(model, mean, std, shape, about['label'])
 
 
 def load_weights(folder, *, dtype='float32'):
@@ -119,10 +133,7 @@ def load_weights(folder, *, dtype='float32'):
       f'{folder / "model.json"} lacks {", ".join(missing)}: it is damaged, or '
       'of another version of at_jax. Train the weights again.'
     )
-  model = create_model(**about['model'], dtype=jnp.dtype(dtype))
-  network = Network(
-    model, (0.0,), (1.0,), tuple(about['input_shape']), about['label']
-  )
+  network = network_of(about, dtype)
   template = jax.tree.map(
     lambda x: np.zeros(x.shape, x.dtype), network.variable_shapes
   )

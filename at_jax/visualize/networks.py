@@ -5,7 +5,8 @@ import pathlib
 
 from at_jax._arrays import unknown
 from at_jax.train.checkpoint import read_json
-from at_jax.train.find import find_weights
+from at_jax.train.find import CHECKPOINTS, WEIGHTS, find_weights
+from at_jax.train.unfinished import load_unfinished
 from at_jax.train.weights import Weights, load_weights
 
 TEACHER = 'teacher'
@@ -59,7 +60,7 @@ def find_columns(folders, rows='', seed=0, *, say=print):
   found, teachers = [], {}
   for folder in folders:
     own = _chosen(wanted, known[folder]) if known[folder] else ['']
-    found += [find_weights(folder, row, seed) for row in own]
+    found += [find_weights(folder, row, seed, unfinished=True) for row in own]
     named = TEACHER in wanted and TEACHER not in known[folder]
     taught = known[folder] if named else own
     for teacher, path in _teachers(folder, taught):
@@ -82,7 +83,8 @@ def find_columns(folders, rows='', seed=0, *, say=print):
 
 def _rows(folder):
   """The rows of a workdir; none of a run or a weights folder."""
-  if (folder / 'model.json').exists() or (folder / 'weights').exists():
+  of_one = ('model.json', WEIGHTS, CHECKPOINTS)
+  if any((folder / name).exists() for name in of_one):
     return []
   return (read_json(folder / 'config.json') or {}).get('rows', []) or ['main']
 
@@ -139,7 +141,8 @@ def _load_teachers(teachers, columns, say):
 
 
 def _column(name, path, workdir):
-  weights = load_weights(path)
+  finished = path.name != CHECKPOINTS
+  weights = load_weights(path) if finished else load_unfinished(path)
   return Column(name, weights.network.label, weights, path, workdir)
 
 
@@ -148,7 +151,7 @@ def _names(paths):
   parts = []
   for path in paths:
     own = path.absolute().parts[1:]
-    if own[-1] == 'weights':
+    if own[-1] in (WEIGHTS, CHECKPOINTS):
       own = own[:-1]
     if own[-1].startswith('seed') and len(own) > 1:
       own = own[:-1]
