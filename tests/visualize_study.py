@@ -40,9 +40,10 @@ def make_study(above):
 class Some(Images):
   """Random images of the size that networks take."""
 
-  def __init__(self, count=1, label=None):
+  def __init__(self, count=1, label=None, class_names='abc'):
     super().__init__()
     self._count, self._label = count, label
+    self._names = tuple(class_names)
 
   def named(self):
     return {f'x{i}': i for i in range(self._count)}
@@ -51,7 +52,8 @@ class Some(Images):
     def shown(network):
       rng = np.random.default_rng(index)
       image = rng.integers(0, 256, network.input_shape, dtype=np.uint8)
-      return Shown(name, f'title {name}', image, self._label)
+      title = f'title {name}'
+      return Shown(name, title, image, self._label, class_names=self._names)
 
     return list(map(shown, networks))
 

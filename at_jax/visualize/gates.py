@@ -34,7 +34,7 @@ def show_gates(weights, images, out, *, classes=USUAL, places='', say=print):
   check_class_maps(network)
   views = class_views(network, weights.multi_label)
   out, lines, gates = pathlib.Path(out), [], []
-  for shown in images:
+  for shown in (one.among(names) for one in images):
     found = views(weights.variables, shown.image[None])
     chances, found = jax.tree.map(lambda x: x[0], jax.device_get(found))
     about = dict(

@@ -86,9 +86,9 @@ def show_gradients(
 
 def _label(shown, column, wanted):
   """The image's class, or -1 for the one that the network finds."""
-  known = wanted and np.ndim(shown.label) == 0 and shown.label is not None
-  own = known and 0 <= shown.label < len(column.weights.class_names)
-  return int(shown.label) if own else -1
+  label = shown.among(column.weights.class_names).label
+  known = wanted and np.ndim(label) == 0 and label is not None
+  return int(label) if known else -1
 
 
 def _drawn(column, shown, chances, gradients, classes, cosines):

@@ -22,7 +22,8 @@ from at_jax.train.snapshot import one_per_class
 class Shown:
   """An image as a network sees it, uint8 `[H, W, C]`, and what it is called.
 
-  `label` is an int or multi-hot, `boxes` are `[n, 5]`; None where not known.
+  `label` is an int or multi-hot, of `class_names`, `boxes` are `[n, 5]`; None
+  where not known.
   """
 
   name: str
@@ -30,6 +31,23 @@ class Shown:
   image: np.ndarray
   label: int | np.ndarray | None = None
   boxes: np.ndarray | None = None
+  class_names: tuple[str, ...] = ()
+
+  def among(self, class_names):
+    """Itself for a network of other classes: its own is found by name.
+
+    What cannot be said of them, several labels at once and their boxes, is not
+    known then.
+    """
+    class_names = tuple(class_names)
+    if self.label is None or class_names == self.class_names:
+      return self
+    name = label_name(self.label, self.class_names)
+    known = np.ndim(self.label) == 0 and name in class_names
+    label = class_names.index(name) if known else None
+    return dataclasses.replace(
+      self, label=label, boxes=None, class_names=class_names
+    )
 
 
 class Images:
@@ -130,6 +148,7 @@ class Examples(Images):
     first = {key: values[0] for key, values in examples.items()}
     title = label_name(first['label'], self._data.class_names)
     about = first['image'], first['label'], first.get('boxes')
+    about = *about, tuple(self._data.class_names)
     return [_for(network, Shown(name, title, *about)) for network in networks]
 
 

@@ -98,6 +98,8 @@ def test_several_labels_and_boxes(weights, tmp_path, monkeypatch):
     Shown('y', 'none', image // 2, np.array([0, 0, 0]), boxes * 0 - 1),
   ]
   loaded = dataclasses.replace(load_weights(weights), multi_label=True)
+  names = loaded.class_names
+  shown = [dataclasses.replace(one, class_names=names) for one in shown]
   flags = dict(classes='present,cat', places='*2')
   calls = show(loaded, shown, monkeypatch, tmp_path, **flags)
   (band,) = calls['bands']

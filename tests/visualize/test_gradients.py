@@ -53,9 +53,21 @@ def test_gradients_are_those_of_the_class(study, tmp_path, calls):
 
 def test_labels_that_a_network_does_not_know(study, tmp_path, calls):
   columns = find_columns([study / 'at/seed0'])
-  for label in (7, np.array([1, 0, 1]), None):
-    assert (
-      show_gradients(columns, Some(label=label), tmp_path, label=True) == []
-    )
+  for label in (2, np.array([1, 0, 1]), None):
+    images = Some(label=label, class_names='xyz')
+    assert show_gradients(columns, images, tmp_path, label=True) == []
   assert len({one.said for _, _, _, (one,), _ in calls}) == 1
   assert 'gradient of' not in calls[0][3][0].said
+
+
+def test_the_label_of_data_with_other_classes(study, tmp_path, calls):
+  columns = find_columns([study / 'at/seed0'])
+  for names in ('xbc', 'xyb', 'bxy'):  # label 2 is 'c', 'b', 'y'
+    images = Some(label=2, class_names=names)
+    show_gradients(columns, images, tmp_path, label=True)
+  said = [one.said for _, _, _, (one,), _ in calls]
+  best = said[2].split(' ')[0]
+  for own, one in zip('cb', said, strict=False):
+    assert one.startswith(best)
+    assert (own == best) or f'gradient of {own} ' in one
+  assert 'gradient of' not in said[2]

@@ -1,5 +1,7 @@
 """Images as several networks see them."""
 
+import dataclasses
+
 import ml_collections
 import numpy as np
 import pytest
@@ -71,3 +73,18 @@ def test_test_images_of_another_size(monkeypatch):
   assert two.image.shape == (8, 8, 3) and two.title == 'dog'
   np.testing.assert_array_equal(one.boxes, [[1, 2, 3, 4, 1]])
   np.testing.assert_array_equal(two.boxes, [[2, 2, 6, 4, 1]])
+  assert one.class_names == ('cat', 'dog')
+
+
+def test_labels_for_a_network_of_other_classes():
+  """They are found by name, not by number."""
+  shown = images.Shown('x', 'dog', 0, 1, 'boxes', ('cat', 'dog'))
+  assert shown.among(['cat', 'dog']) is shown
+  other = shown.among(('dog', 'owl'))
+  assert (other.label, other.boxes) == (0, None)
+  assert shown.among(('owl', 'cow')).label is None
+  several = dataclasses.replace(shown, label=np.array([1, 0]))
+  assert several.among(('cat', 'dog')).label is several.label
+  assert several.among(('dog', 'cat')).label is None
+  photo = images.Shown('x', 'x.png', 0)
+  assert photo.among(('cat',)) is photo
