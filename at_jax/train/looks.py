@@ -58,13 +58,13 @@ def endpoint_shapes(network):
 
 
 @functools.cache
-def tap_maps(network, taps, *, kind='sum_pow', p=2, multi_label=False):
-  """(variables, images) -> (probabilities, {tap: attention map [B, h, w]}).
+def tap_maps(network, wanted, multi_label=False):
+  """(variables, images) -> (probabilities, {label: attention map [B, h, w]}).
 
   Args:
     network: a `Network`.
-    taps: a tuple of names of endpoints `[B, h, w, C]`.
-    kind, p: see `attention_map`.
+    wanted: a tuple of (label, endpoint `[B, h, w, C]`, kind, p) of each map,
+      see `attention_map`.
     multi_label: see `probabilities`.
 
   Images are `[B, H, W, C]`, not yet normalised.
@@ -74,7 +74,10 @@ def tap_maps(network, taps, *, kind='sum_pow', p=2, multi_label=False):
   def maps(variables, images):
     seen = normalise(images, network.mean, network.std)
     logits, ends = network.apply(variables, seen)
-    found = {tap: attention_map(ends[tap], kind=kind, p=p) for tap in taps}
+    found = {
+      label: attention_map(ends[tap], kind=kind, p=p)
+      for label, tap, kind, p in wanted
+    }
     return probabilities(logits, multi_label), found
 
   return maps

@@ -6,7 +6,6 @@ import shlex
 import sys
 
 from at_jax import visualize as about
-from at_jax.maps import KINDS as MAPS
 from at_jax.pictures.masks import SCALES
 from at_jax.pictures.text import markdown
 from at_jax.train.find import config_of
@@ -63,8 +62,8 @@ def _parser():
   )
   add('--square', action='store_true', help='of photos: the central square')
   add('--taps', help='of maps: patterns like group3/*; default: all groups')
-  add('--kind', choices=MAPS, help='of maps; default: sum_pow')
-  add('--p', type=float, help='of maps: the power; default: 2')
+  add('--kind', help='of maps: sum_abs,sum_pow,max_pow; default: sum_pow')
+  add('--p', help='of maps: the power, or several: 2,4; default: 2')
   add('--style', choices=[*STYLES, 'all'], help='of maps; default: overlay')
   add('--against', help='the network the others are compared with; the last')
   add(

@@ -7,13 +7,12 @@ import numpy as np
 
 from at_jax._arrays import unknown
 from at_jax.pictures import maps as pictures
-from at_jax.train.looks import endpoint_shapes, tap_maps
+from at_jax.train.looks import tap_maps
 from at_jax.train.scores import best_classes
-from at_jax.visualize.places import matching
 from at_jax.visualize.similar import Similarity, note
+from at_jax.visualize.taps import features_of, tap_maps_of
 
 STYLES = ('overlay', 'heat', 'dark')
-SUM_ABS = 'sum_abs'  # the kind of map that has no power
 
 
 def show_maps(
@@ -22,8 +21,8 @@ def show_maps(
   out,
   *,
   taps='',
-  kind='sum_pow',
-  p=None,
+  kind='',
+  p='',
   style='overlay',
   scale='own',
   against='',
@@ -35,9 +34,7 @@ def show_maps(
     columns: a list of `Column`, side by side.
     images: `Images`.
     out: a folder.
-    taps: patterns of endpoints, `group2,group3/block1`; '' is every group.
-    kind: see `attention_map`.
-    p: see `attention_map`; 2 where it is not given.
+    taps, kind, p: see `tap_maps_of`.
     style: `overlay`, `heat`, `dark`, or `all` three.
     scale: see `pictures.maps.draw_maps`.
     against: the column that the others are compared with, by name; '' is the
@@ -51,22 +48,18 @@ def show_maps(
     ValueError: no such tap, kind, style or column, no image, or a network that
       gives NaN.
   """
-  if p is not None and kind == SUM_ABS:
-    raise ValueError(f'--p={p:g} is a power, and kind={SUM_ABS} has none.')
-  p = 2.0 if p is None else p
   if style not in (*STYLES, 'all'):
     raise ValueError(unknown('style', style, [*STYLES, 'all']))
-  bands = _taps(columns, taps)
-  every = list(dict.fromkeys(tap for own in bands.values() for tap in own))
+  wanted = tap_maps_of(columns, taps, kind, p)
+  forms = {one.label: one for own in wanted.values() for one in own}
   shown_as = STYLES if style == 'all' else (style,)
   similarity = Similarity(columns, against)
   out, count = pathlib.Path(out), 0
   for each in images.together([column.network for column in columns]):
     chances, maps = {}, {}
     for column, shown in zip(columns, each, strict=True):
-      weights, own = column.weights, bands[column.name]
-      about = dict(kind=kind, p=p, multi_label=weights.multi_label)
-      found = tap_maps(column.network, own, **about)
+      weights, own = column.weights, wanted[column.name]
+      found = tap_maps(column.network, own, weights.multi_label)
       found = jax.device_get(found(weights.variables, shown.image[None]))
       chances[column.name], maps[column.name] = jax.tree.map(
         lambda x: x[0], found
@@ -79,7 +72,7 @@ def show_maps(
         said_of(chances[column.name], column.weights),
         shown.image,
         maps[column.name],
-        {tap: note(cosines.get(column.name, {}), tap) for tap in every}
+        {name: note(cosines.get(column.name, {}), name) for name in forms}
         if similarity
         else {},
       )
@@ -87,7 +80,7 @@ def show_maps(
     ]
     out.mkdir(parents=True, exist_ok=True)
     picture = out / f'{each[0].name}_maps.png'
-    drawn_bands = [pictures.Band(tap, shown_as) for tap in every]
+    drawn_bands = [pictures.Band(name, shown_as) for name in forms]
     title = title_of(each[0], similarity)
     pictures.draw_maps(picture, title, drawn_bands, drawn, scale=scale)
     arrays = {
@@ -98,44 +91,18 @@ def show_maps(
     count += 1
   if not similarity:
     return []
-  about = dict(images=count, kind=kind)
-  about |= {} if kind == SUM_ABS else {'p': p}
-  similarity.save(out / 'similarity.json', **about)
-  return similarity.lines(every)
+  maps = {name: one._asdict() for name, one in forms.items()}
+  similarity.save(out / 'similarity.json', images=count, maps=maps)
+  return similarity.lines(list(forms))
 
 
 def check_maps(network):
   """Raises ValueError unless it has endpoints to make attention maps of."""
-  if not _features(network):
+  if not features_of(network):
     raise ValueError(
       f'{network.label} has no endpoint [B, H, W, C]: there is nothing to make '
       'attention maps of.'
     )
-
-
-def _features(network):
-  """The endpoints that attention maps are made of."""
-  return [n for n, shape in endpoint_shapes(network).items() if len(shape) == 4]
-
-
-def _taps(columns, patterns):
-  """{name of a column: a tuple of those of its endpoints that are wanted}."""
-  features = {column.name: _features(column.network) for column in columns}
-  if patterns:
-    every = list(dict.fromkeys(tap for own in features.values() for tap in own))
-    wanted = set(matching('tap', patterns, every))
-    return {
-      name: tuple(tap for tap in own if tap in wanted)
-      for name, own in features.items()
-    }
-  return {name: _usual(own) for name, own in features.items()}
-
-
-def _usual(taps):
-  """The endpoints of groups; where there are none, all that stand alone."""
-  alone = [tap for tap in taps if '/' not in tap]
-  groups = [tap for tap in alone if tap.startswith('group')]
-  return tuple(groups or alone or taps)
 
 
 def check_finite(columns, chances, title):

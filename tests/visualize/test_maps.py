@@ -82,7 +82,8 @@ def test_arrays_are_those_of_the_networks(study, tmp_path, calls):
   # Means over both images, in the table and in the file.
   found = json.loads((tmp_path / 'similarity.json').read_text())
   assert found['images'] == 2 and found['against'] == 'teacher'
-  assert (found['kind'], found['p']) == ('sum_pow', 2)
+  about = dict(label='group2', tap='group2', kind='sum_pow', p=2)
+  assert found['maps']['group2'] == about
   first = np.load(tmp_path / 'x0_maps.npz')['cosine/at/group3']
   mean = (first + cosines['at', 'group3']) / 2
   assert found['cosine']['at']['group3'] == pytest.approx(mean, rel=1e-4)
@@ -92,7 +93,7 @@ def test_arrays_are_those_of_the_networks(study, tmp_path, calls):
 
 def test_kinds_powers_styles_and_taps(study, tmp_path, calls):
   columns = find_columns([study], 'at')
-  settings = dict(kind='max_pow', p=4, style='all', scale='shared')
+  settings = dict(kind='max_pow', p='4', style='all', scale='shared')
   show_maps(
     columns, Some(), tmp_path, taps='group[13]', against='at', **settings
   )
@@ -104,7 +105,29 @@ def test_kinds_powers_styles_and_taps(study, tmp_path, calls):
   want = attention_map(ends['group3'], kind='max_pow', p=4)[0]
   np.testing.assert_allclose(drawn[1].maps['group3'], want, rtol=1e-3)
   found = json.loads((tmp_path / 'similarity.json').read_text())
-  assert found['p'] == 4 and list(found['cosine']) == ['teacher']
+  assert found['maps']['group3']['p'] == 4
+  assert list(found['cosine']) == ['teacher']
+
+
+def test_kinds_by_powers(study, tmp_path, calls):
+  """As in the paper's grid of networks and maps."""
+  columns = find_columns([study], 'at')
+  grid = dict(kind='sum_abs,sum_pow,max_pow', p='2,4')
+  lines = show_maps(columns, Some(), tmp_path, taps='group3,group2', **grid)
+  forms = ['sum_abs', 'sum_pow2', 'sum_pow4', 'max_pow2', 'max_pow4']
+  wanted = [f'{tap}/{form}' for tap in ('group2', 'group3') for form in forms]
+  ((_, _, bands, (one, _), _),) = calls
+  assert [band.name for band in bands] == wanted == lines[0][1:]
+  _, ends = forward(columns[0], one.image)
+  for form, kind, p in (
+    ('sum_abs', 'sum_abs', 1),
+    ('sum_pow4', 'sum_pow', 4),
+    ('max_pow2', 'max_pow', 2),
+  ):
+    want = attention_map(ends['group3'], kind=kind, p=p)[0]
+    got = np.load(tmp_path / 'x0_maps.npz')[f'at/group3/{form}']
+    np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-4)
+    np.testing.assert_array_equal(one.maps[f'group3/{form}'], got)
 
 
 def test_networks_of_other_sizes(study, tmp_path, calls):
@@ -157,6 +180,8 @@ def test_dead_maps_and_diverged_networks(study, tmp_path, calls):
       '--p=3 is a power, and kind=sum_abs has none',
     ),
     (['--p=0.5'], 'p of attention_map must be >= 1'),
+    (['--p=2,x'], "--p takes a number, or several: --p=2,4, got '2,x'"),
+    (['--kind=max'], "Unknown --kind 'max'.*sum_abs, sum_pow, max_pow"),
     (['--what=maps', '--label'], '--label is for --what=gradients, not for'),
     (['--what=gradients', '--taps=x'], '--taps is for --what=maps, not for'),
     (['--rows=beta'], "Unknown row .*'beta'.*alone, at, kd, all"),
