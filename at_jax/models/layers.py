@@ -64,7 +64,19 @@ batch_norm_from_1 = functools.partial(
 )
 
 # The layer from pooled features to logits; its bias begins at 0.
-head = functools.partial(nn.Dense, kernel_init=kaiming_normal, name='head')
+HEAD = 'head'
+head = functools.partial(nn.Dense, kernel_init=kaiming_normal, name=HEAD)
+
+
+class HeadInput:
+  """For `nn.intercept_methods`: remembers what `head` is given, `[B, C]`."""
+
+  features = None
+
+  def __call__(self, call, args, kwargs, context):
+    if context.module.name == HEAD and context.method_name == '__call__':
+      self.features = args[0]
+    return call(*args, **kwargs)
 
 
 def max_pool_after_relu(x):

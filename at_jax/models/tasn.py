@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from at_jax import models
 from at_jax._arrays import check_rank, unknown
-from at_jax.models.layers import kaiming_normal
+from at_jax.models.layers import HeadInput, kaiming_normal
 from at_jax.models.tasn_attention import AttentionNetwork, distinct_channels
 from at_jax.resize import resize_align_corners
 from at_jax.sampler import attention_sample
@@ -69,8 +69,8 @@ class TASN(nn.Module):
     detail_index: what the part network sees in evaluation: `none`, there is no
       part network then; `mean`, MXNet's, the mean of all maps; or a channel.
     align_corners: how maps are brought to the image's size.
-    heads: `both`, `shared` (the backbone's own) or `separate`, of the mean of
-      ReLU(the backbone's last endpoint).
+    heads: `both`, `shared` (the backbone's own) or `separate`, which read what
+      the backbone's own reads.
     part: whether there is a part network in training.
     num_classes: number of logits.
     dtype: of the activations; maps and positions are float32 or wider.
@@ -219,9 +219,8 @@ class TASN(nn.Module):
     )
     # One batch: two applications would update the batch norms twice.
     batch = jnp.concatenate(list(views.values()))
-    logits, found = backbone(batch, train=train)
-    last = [name for name in found if '/' not in name][-1]
-    pooled = jnp.mean(nn.relu(found[last]), axis=(1, 2))
+    with nn.intercept_methods(heard := HeadInput()):
+      logits, found = backbone(batch, train=train)
     ends, count = {}, len(batch) // len(views)
     for i, branch in enumerate(views):
       own = slice(i * count, (i + 1) * count)
@@ -234,7 +233,7 @@ class TASN(nn.Module):
           kernel_init=kaiming_normal,
           name=f'{branch}_head',
         )
-        ends[f'logits/{branch}'] = dense(pooled[own])
+        ends[f'logits/{branch}'] = dense(heard.features[own])
     # The master's come last.
     own = slice(-count, None)
     return ends | {f'backbone/{name}': end[own] for name, end in found.items()}

@@ -194,10 +194,25 @@ def test_evaluation_is_the_structure_branch():
   close = dict(rtol=1e-3, atol=1e-3)
   np.testing.assert_allclose(logits, wanted, **close)
   np.testing.assert_allclose(ends['backbone/group3'], found['group3'], **close)
-  pooled = np.maximum(found['group3'], 0).mean((1, 2))
-  head = variables['params']['master_head']
-  wanted = pooled @ head['kernel'] + head['bias']
-  np.testing.assert_allclose(ends['logits/master'], wanted, **close)
+
+
+@pytest.mark.parametrize(
+  'backbone',
+  [
+    ('wrn', (('depth', 10), ('width', 0.25))),
+    ('cifar_resnet', (('depth', 8),)),
+  ],
+)
+def test_separate_heads_read_what_the_shared_one_reads(backbone):
+  """With its weights they say the same, in networks that end in a norm, too."""
+  model, variables = small(backbone=backbone)
+  params = dict(variables['params'])
+  params['part_head'] = params['master_head'] = params['backbone']['head']
+  _, ends, _ = run(model, variables | {'params': params})
+  for branch in ('part', 'master'):
+    one, other = (ends[f'logits/{branch}{end}'] for end in ('', '_shared'))
+    np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+    assert np.ptp(one) > 0.1
 
 
 def gradients(branch, **kwargs):
