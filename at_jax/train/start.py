@@ -7,10 +7,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from at_jax.models.layers import HEAD
 from at_jax.objectives.paths import names_of
 from at_jax.train.weights import load_weights
-
-HEAD = 'head'
 
 
 @dataclasses.dataclass(frozen=True)
