@@ -12,7 +12,8 @@ def save_png(figure, path, *, dpi=110, largest=LARGEST):
   """Writes a `matplotlib.figure.Figure` whole or not at all.
 
   Args:
-    figure: the figure; it is rendered by Agg, so no display is needed.
+    figure: the figure; it is rendered by Agg, so no display is needed, and
+      empty afterwards.
     path: where the PNG goes; a reader never meets a half-written one.
     dpi: pixels per inch; lowered where the file would be too large.
     largest: the file's size in bytes that `dpi` makes way for.
@@ -25,6 +26,7 @@ def save_png(figure, path, *, dpi=110, largest=LARGEST):
   while len(data) > largest and dpi > 50:
     dpi *= max(0.7, 0.98 * (largest / len(data)) ** 0.5)
     data = _render(figure, dpi)
+  _empty(figure)
   part = path.with_name(f'.{path.name}.{os.getpid()}.part')
   part.write_bytes(data)
   os.replace(part, path)
@@ -57,3 +59,15 @@ def _render(figure, dpi):
   file = io.BytesIO()
   picture.save(file, format='png', compress_level=7, dpi=(dpi, dpi))
   return file.getvalue()
+
+
+def _empty(figure):
+  """Lets go of all pixels.
+
+  Artists, figure and canvas hold each other: of picture after picture they
+  would fill the memory until Python next looks for such cycles.
+  """
+  from matplotlib.backend_bases import FigureCanvasBase
+
+  figure.clear()
+  FigureCanvasBase(figure)  # takes the place of the one with the pixels

@@ -1,5 +1,6 @@
 """attention.png: cosines against NumPy, and a page one can read."""
 
+import gc
 import subprocess
 import sys
 
@@ -135,6 +136,21 @@ def test_too_large_a_picture_is_drawn_smaller(tmp_path):
   assert path.stat().st_size <= 400_000
 
 
+def test_pixels_are_let_go_at_once(tmp_path):
+  def held():
+    kinds = [type(x).__name__ for x in gc.get_objects()]
+    return kinds.count('AxesImage'), kinds.count('RendererAgg')
+
+  gc.collect()
+  gc.disable()
+  try:
+    before = held()
+    pictures.save_png(_page(), tmp_path / 'a.png')
+    assert held() == before
+  finally:
+    gc.enable()
+
+
 def test_unknown_letters_and_dollars_are_drawn_without_a_warning(tmp_path):
   images = np.zeros((1, 8, 8, 1), np.uint8)
   code_free = [Column('$x_ 飛行機', {'group1': np.ones((1, 2, 2))})]
@@ -190,10 +206,7 @@ def test_a_crowded_page_is_readable_and_small(tmp_path):
   figure = attention.attention_figure(
     images, ['aeroplane', *'bcd'], TAPS, _crowd(), shown=3
   )
-  path = pictures.save_png(figure, tmp_path / 'attention.png')
-  with PIL.Image.open(path) as picture:
-    assert max(picture.size) <= 1600
-  assert path.stat().st_size < 700_000
+  FigureCanvasAgg(figure).draw()
   texts = figure.axes[0].texts
   boxes = [t.get_window_extent() for t in texts]
   for i, box in enumerate(boxes):
@@ -202,6 +215,10 @@ def test_a_crowded_page_is_readable_and_small(tmp_path):
   words = {text.get_text() for text in texts}
   assert {'teacher', 'WRN-40-1', 'untrained', 'student'} <= words
   assert min(text.get_fontsize() for text in texts) >= 5.5
+  path = pictures.save_png(figure, tmp_path / 'attention.png')
+  with PIL.Image.open(path) as picture:
+    assert max(picture.size) <= 1600
+  assert path.stat().st_size < 700_000
 
 
 def test_groups_of_columns_stand_apart():
