@@ -31,6 +31,7 @@ from at_jax.pictures.masks import SCALES, draw_dark
 # image, dark where the map is low; `signed`: red above 0, blue below.
 STYLES = ('overlay', 'heat', 'dark', 'signed')
 CELL, LARGE, LEAST = 1.7, 3.0, 0.85  # inches, of an image's longer side
+LARGEST = 1_500_000  # bytes: gradients of photos, with numbers one can read
 TITLE = 0.3
 
 
@@ -88,7 +89,7 @@ def draw_maps(path, title, bands, columns, *, scale='own', most=CELL):
     ValueError: an unknown scale or style.
   """
   figure = maps_figure(title, bands, columns, scale=scale, most=most)
-  return save_png(figure, path)
+  return save_png(figure, path, largest=LARGEST)
 
 
 def maps_figure(title, bands, columns, *, scale='own', most=CELL):

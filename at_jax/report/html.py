@@ -8,14 +8,15 @@ import urllib.parse
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from at_jax.pictures.text import ALONE
+
 FEW = 3  # sections that need no table of contents
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+{alone}
 <title>{title}</title>
 <style>
 {style}</style>
@@ -82,7 +83,9 @@ def html_page(text, folder, title):
   tokens = markdown.parse(text, env)
   _add_contents(tokens)
   body = markdown.renderer.render(tokens, markdown.options, env)
-  return PAGE.format(title=html.escape(title), style=STYLE, body=body)
+  return PAGE.format(
+    alone=ALONE, title=html.escape(title), style=STYLE, body=body
+  )
 
 
 def _image(renderer, tokens, index, options, env):

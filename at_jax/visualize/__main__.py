@@ -154,7 +154,7 @@ def _usual_out(columns):
 def _write_page(path, command, columns, images, sections):
   names = {f'image{i}': name for i, name in enumerate(images.titles)}
   with writing(path, TITLE) as page:
-    page.text(f'python -m at_jax.visualize {command}')
+    page.command(f'python -m at_jax.visualize {command}')
     page.table(
       [
         ['network', 'called', 'weights', 'trained with images of'],
