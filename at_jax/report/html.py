@@ -35,7 +35,7 @@ STYLE = """:root {
   }
 }
 body {
-  max-width: 70rem; margin: 0 auto; padding: 1rem 1.25rem 4rem;
+  max-width: 96rem; margin: 0 auto; padding: 1rem 1.25rem 4rem;
   background: var(--page); color: var(--text);
   font: 1rem/1.55 system-ui, sans-serif; overflow-wrap: break-word;
 }
