@@ -9,6 +9,7 @@ import re
 import runpy
 import subprocess
 import sys
+import types
 import warnings
 
 import jax
@@ -147,6 +148,28 @@ def test_only_what_is_missing_is_installed(process, capsys, changes, wanted):
   ((_, _, *command),) = calls
   assert command == ['pip', 'install', '-q', *wanted]
   assert 'Installing' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('backend', ['tpu', 'cpu'])
+def test_without_cifar_the_tiny_form_runs_and_it_is_said(backend, capsys):
+  trained = []
+
+  def train(spec):
+    trained.append(spec)
+    if not spec.endswith(':tiny'):
+      raise FileNotFoundError('CIFAR-10 is not here')
+    return 'workdir'
+
+  (cell,) = (cell for cell in CELLS if 'TINY, CIFAR' in cell)
+  device = types.SimpleNamespace(default_backend=lambda: backend)
+  scope = run([cell], dict(FAST=False, jax=device, train=train))
+  assert scope['cifar'] == 'workdir'
+  output = capsys.readouterr().out
+  if backend == 'cpu':
+    assert trained == [scope['TINY']] and 'The tiny form' in output
+  else:
+    assert trained == [scope['CIFAR'], scope['TINY']]
+    assert output.startswith('CIFAR-10 is not here') and 'upload' in output
 
 
 def test_every_cell_runs(process, small_wrn, tmp_path, capsys):
