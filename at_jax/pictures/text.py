@@ -11,9 +11,6 @@ STATISTICS = {
   'spatial': ('variance over places', '{:.4f}', 1),
   'channels': ('variance over channels', '{:.4f}', 1),
 }
-# In the head of a page: the browser fetches nothing and runs nothing.
-ALONE = """<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">"""
 
 
 def markdown(lines):
