@@ -37,4 +37,4 @@ from at_jax.weighted_losses import (
   weighted_sigmoid_cross_entropy as weighted_sigmoid_cross_entropy,
 )
 
-__version__ = '0.3.0'
+__version__ = '0.4.0'
