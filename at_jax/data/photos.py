@@ -8,6 +8,7 @@ import numpy as np
 from at_jax.data.colour import GREY
 from at_jax.data.decode import decode, decode_crop, image_size
 from at_jax.data.examples import NONE
+from at_jax.data.folder import SUFFIXES
 
 # Sides of a whole photo: in parts of the shorter one, and times as long.
 PARTS, LONGEST = 12, 3
@@ -16,14 +17,31 @@ PARTS, LONGEST = 12, 3
 def find_photos(pattern):
   """The paths of the files that a name or a pattern like '*.jpg' stands for.
 
+  A folder stands for the images in it, by their suffixes.
+
   Raises:
     FileNotFoundError: there is none.
   """
   path = pathlib.Path(pattern).expanduser()
-  found = [str(path)] if path.is_file() else sorted(glob.glob(str(path)))
+  if path.is_dir():
+    found = [p for p in path.iterdir() if _like_image(p)]
+  elif path.is_file():
+    found = [path]
+  else:
+    found = map(pathlib.Path, glob.glob(str(path)))
+    # A folder that is called like an image is an error when it is read.
+    found = [p for p in found if _like_image(p) or not p.is_dir()]
   if not found:
-    raise FileNotFoundError(f'No image is called {str(pattern)!r}.')
-  return [pathlib.Path(path) for path in found]
+    raise FileNotFoundError(
+      f'The folder {path} has no image ({", ".join(SUFFIXES)}).'
+      if path.is_dir()
+      else f'No image is called {str(pattern)!r}.'
+    )
+  return sorted(found)
+
+
+def _like_image(path):
+  return path.suffix.lower() in SUFFIXES
 
 
 def photo_names(paths):

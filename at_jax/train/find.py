@@ -38,11 +38,20 @@ def find_weights(folder, row='', seed=0, *, unfinished=False):
   for name in wanted:
     if (run / name).exists():
       return run / name, folder
-  seeds = sorted(path.parent.name for path in run.parent.glob('*/weights'))
+  others = sorted(
+    f'{path.parents[1].name}/{path.parent.name}'
+    for path in folder.glob(f'*/*/{WEIGHTS}')
+  )
+  others = ', '.join(others) or 'none'
+  if (run / 'result.json').exists():
+    raise FileNotFoundError(
+      f'{run} is finished, but its weights are not here. There are those of: '
+      f'{others}.'
+    )
   raise FileNotFoundError(
-    f'{run} has no {" and no ".join(wanted)}: finished are '
-    f'{", ".join(seeds) or "none yet"}. Run the training command (again) to go '
-    'on, or choose another --seed.'
+    f'{run} has no {" and no ".join(wanted)} yet. There are weights of: '
+    f'{others}. Run the training command (again) to go on, or choose another '
+    '--row or --seed.'
   )
 
 

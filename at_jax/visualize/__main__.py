@@ -14,18 +14,26 @@ from at_jax.visualize.kinds import KINDS, chosen_kinds, draw
 from at_jax.visualize.maps import STYLES
 from at_jax.visualize.networks import find_columns
 from at_jax.visualize.page import writing
+from at_jax.visualize.similar import GRADIENTS_ALIKE, MAPS_ALIKE
 
 TITLE = 'Where the networks look'
+PAGE = 'index.html'
+SUMMARIES = (PAGE, MAPS_ALIKE, GRADIENTS_ALIKE)
 OWN = tuple(dict.fromkeys(f for kind in KINDS.values() for f in kind.flags))
 
 
 def main(argv=None):
   argv = sys.argv[1:] if argv is None else argv
   flags = _parser().parse_args(argv)
+  flags.workdir += flags.more
   try:
-    print(visualize(flags, shlex.join(argv)))
+    text, failed = visualize(flags, shlex.join(argv))
   except (ValueError, OSError) as error:
     sys.exit(f'{type(error).__name__}: {error}')
+  print(text)
+  if failed:
+    lines = [f'Not shown, {len(failed)} of the images:', *failed.values()]
+    sys.exit('\n'.join(lines))
 
 
 def _parser():
@@ -36,6 +44,7 @@ def _parser():
   )
   add = parser.add_argument
   add('--workdir', nargs='+', required=True, help='or weights folders')
+  add('more', nargs='*', metavar='FOLDER', help='further ones')
   add(
     '--rows',
     '--row',
@@ -82,7 +91,7 @@ def _parser():
 
 
 def visualize(flags, command=''):
-  """Runs the command; returns the tables that it ends with."""
+  """Runs the command; returns (its last words, {image: why it failed})."""
   _check(flags)
   columns = find_columns(flags.workdir, flags.rows, flags.seed)
   kinds = chosen_kinds(flags.what, columns, print)
@@ -91,17 +100,18 @@ def visualize(flags, command=''):
     raise ValueError("--label is for the workdir's data: photos have none.")
   images = _images(flags, columns)
   out = pathlib.Path(flags.out or _usual_out(columns)).expanduser()
+  for name in SUMMARIES:  # of another command, perhaps of other networks
+    (out / name).unlink(missing_ok=True)
   apart = sum(not column.added for column in columns) > 1
+  titles = ', '.join(column.title for column in columns)
+  print(f'{titles}: compiling, so the first picture takes longest', flush=True)
   sections = []
   for kind, having in kinds.values():
     sections += draw(kind, having, images, out, own, apart=apart, say=print)
-  _write_page(out / 'index.html', command, columns, images, sections)
+  _write_page(out / PAGE, command, columns, images, sections)
   tables = [markdown(section.lines) for section in sections if section.lines]
   text = '\n' + '\n\n'.join([*tables, f'All in one page: {out}/index.html'])
-  if images.failed:
-    print(text)
-    raise ValueError('\n'.join(['Not shown:', *images.failed.values()]))
-  return text
+  return text, images.failed
 
 
 def _check(flags):
@@ -163,13 +173,17 @@ def _write_page(path, command, columns, images, sections):
     )
     for section in sections:
       page.heading(2, section.title)
-      page.text(section.kind.text)
+      page.text(section.text)
       if section.kind.of_all:
         of_all = section.folder / section.kind.of_all
         if of_all.exists():
           page.picture(of_all, f'{section.title}, all images')
       if section.lines:
         page.table(section.lines)
+    if images.failed:
+      page.heading(2, 'Not shown')
+      for reason in images.failed.values():
+        page.text(reason)
     page.heading(2, 'Images')
     page.links({key: images.titles[name] for key, name in names.items()})
     for key, name in names.items():

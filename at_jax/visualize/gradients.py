@@ -14,7 +14,7 @@ from at_jax.visualize.maps import (
   save_arrays,
   title_of,
 )
-from at_jax.visualize.similar import Similarity, note
+from at_jax.visualize.similar import GRADIENTS_ALIKE, Similarity, note
 
 TAP = 'input gradient'
 SUM, SIZE = f'{TAP}, sum over colours', f'{TAP}, its absolute value'
@@ -80,7 +80,7 @@ def show_gradients(
     count += 1
   if not similarity:
     return []
-  similarity.save(out / 'gradient_similarity.json', images=count)
+  similarity.save(out / GRADIENTS_ALIKE, images=count)
   return similarity.lines([TAP])
 
 

@@ -105,6 +105,8 @@ class Photos(Images):
   def read(self, path, name, networks):
     # All see the same part of it.
     square = self._square or any(network.per_pixel for network in networks)
+    alike = sum(other.name == path.name for other in self._paths.values())
+    title = path.name if alike == 1 else name
 
     @functools.cache
     def image(side, channels):
@@ -114,7 +116,7 @@ class Photos(Images):
       return read_square(path, view=view, channels=channels)
 
     return [
-      Shown(name, path.name, image(n.side(self._size), n.input_shape[-1]))
+      Shown(name, title, image(n.side(self._size), n.input_shape[-1]))
       for n in networks
     ]
 
@@ -146,7 +148,8 @@ class Examples(Images):
   def read(self, index, name, networks):
     examples = self._data.test.examples(np.array([index]))
     first = {key: values[0] for key, values in examples.items()}
-    title = label_name(first['label'], self._data.class_names)
+    label = label_name(first['label'], self._data.class_names)
+    title = f'{name}, label {label}'
     about = first['image'], first['label'], first.get('boxes')
     about = *about, tuple(self._data.class_names)
     return [_for(network, Shown(name, title, *about)) for network in networks]

@@ -14,6 +14,7 @@ from at_jax.visualize.gradients import show_gradients
 from at_jax.visualize.maps import check_maps, show_maps
 from at_jax.visualize.masks import show_masks
 from at_jax.visualize.samples import show_samples
+from at_jax.visualize.taps import forms_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Kind:
       of `Shown`, and the same. It returns cells of a table, or none.
     check: raises ValueError for a network that has no such thing.
     suffix: pictures are called `<image>_<suffix>.png`.
-    title, text: what the page says of it.
+    title: what the page calls it.
+    text: what the page says of it, a function of the flags that it was given.
     together: whether networks stand side by side in one picture.
     of_all: a picture of all images together.
   """
@@ -35,7 +37,7 @@ class Kind:
   check: Callable
   suffix: str
   title: str
-  text: str
+  text: Callable
   together: bool = False
   of_all: str = ''
 
@@ -55,16 +57,25 @@ class Kind:
     return ''
 
 
+PREDICTED = 'the class that the network takes the image for'
+LABELLED = (
+  f"the image's own class where the network has it, else of {PREDICTED}"
+)
 KINDS = {
   'maps': Kind(
     show_maps,
     check_maps,
     'maps',
     'Attention maps',
-    'How strongly a layer responds at each place, summed over its channels: '
-    'yellow is strong, violet weak; below each map the ends of its scale and '
-    'its cosine with the map of the network it is compared with. A map says '
-    'where a layer is active, not what the answer depends on.',
+    lambda flags: (
+      'How strongly a layer responds at each place, '
+      f'{", ".join(forms_of(flags.get("kind", ""), flags.get("p", "")))} over '
+      'its channels (sum_pow2 sums squares, max_pow2 takes the largest, '
+      'sum_abs sums absolute values). Yellow is strong, violet weak; below each '
+      'map are the ends of its scale and its cosine with the map of the network '
+      'it is compared with. A map says where a layer is active, not what the '
+      'answer depends on.'
+    ),
     together=True,
   ),
   'gradients': Kind(
@@ -72,10 +83,13 @@ KINDS = {
     lambda network: None,
     'gradients',
     'Input gradients',
-    'The gradient at the pixels of -log probability of the class that the '
-    'network takes the image for, summed over colours: brighter red pixels '
-    'would make the class less probable, brighter blue ones more. It holds for '
-    'tiny changes of this very image.',
+    lambda flags: (
+      'The gradient at the pixels of −log probability of '
+      f'{LABELLED if flags.get("label") else PREDICTED}. Above it is summed '
+      'over colours: brighter red pixels would make the class less probable, '
+      'brighter blue ones more; below is its absolute value, over the image. '
+      'It holds for tiny changes of this very image.'
+    ),
     together=True,
   ),
   'masks': Kind(
@@ -83,14 +97,25 @@ KINDS = {
     check_masks,
     'masks',
     'Masks',
-    'What the masks of residual attention modules let through.',
+    lambda flags: (
+      'What the masks of residual attention modules let through: T, the '
+      "trunk's features; the mask M; the image as light as the mask, and the "
+      'mask over it; M T; H, what leaves the module, and as the next unit sees '
+      'it. Yellow is large, violet small; below each panel are the ends of its '
+      'scale. A mask is a gate, not evidence for a class.'
+    ),
   ),
   'samples': Kind(
     show_samples,
     check_samples,
     'samples',
     'Samples',
-    'Where a trilinear attention network samples the image more densely.',
+    lambda flags: (
+      'Where a trilinear attention network samples the image more densely: the '
+      'map that says so, the rows and columns that are read, and the image '
+      'made of them; the same of single channels; below, how the densities of '
+      'rows and columns become positions.'
+    ),
     of_all='features_and_maps.png',
   ),
   'gates': Kind(
@@ -98,7 +123,11 @@ KINDS = {
     check_class_maps,
     'classes',
     'Classes',
-    'Where triple attention sees each class: attention, scores, and both.',
+    lambda flags: (
+      'Where triple attention sees each class: attention A, which is bright '
+      'somewhere even if the class is not there; A · sigmoid(S), dark where '
+      'the scores S deny the class; S, and M = S · A, red above 0, blue below.'
+    ),
     of_all='gates.png',
   ),
 }
@@ -110,6 +139,7 @@ class Section:
 
   kind: Kind
   title: str
+  text: str
   folder: pathlib.Path
   lines: list
 
@@ -163,14 +193,15 @@ def draw(kind, columns, images, out, flags, *, apart, say):
   own = {name: flags[name] for name in kind.flags if name in flags} | {
     'say': say
   }
+  text = kind.text(own)
   if kind.together:
     lines = kind.show(columns, images, out, **own)
-    return [Section(kind, kind.title, out, lines)]
+    return [Section(kind, kind.title, text, out, lines)]
   sections = []
   for column in columns:
     folder = out / column.name if apart else out
     shown = images.of(column.network)
     lines = kind.show(column.weights, shown, folder, **own)
     title = f'{kind.title}: {column.title}' if apart else kind.title
-    sections.append(Section(kind, title, folder, lines))
+    sections.append(Section(kind, title, text, folder, lines))
   return sections

@@ -9,8 +9,8 @@ from at_jax._arrays import unknown
 from at_jax.pictures import maps as pictures
 from at_jax.train.looks import tap_maps
 from at_jax.train.scores import best_classes
-from at_jax.visualize.similar import Similarity, note
-from at_jax.visualize.taps import features_of, tap_maps_of
+from at_jax.visualize.similar import MAPS_ALIKE, Similarity, note
+from at_jax.visualize.taps import features_of, forms_of, tap_maps_of
 
 STYLES = ('overlay', 'heat', 'dark')
 
@@ -52,6 +52,7 @@ def show_maps(
     raise ValueError(unknown('style', style, [*STYLES, 'all']))
   wanted = tap_maps_of(columns, taps, kind, p)
   forms = {one.label: one for own in wanted.values() for one in own}
+  said = ', '.join(forms_of(kind, p))
   shown_as = STYLES if style == 'all' else (style,)
   similarity = Similarity(columns, against)
   out, count = pathlib.Path(out), 0
@@ -81,7 +82,7 @@ def show_maps(
     out.mkdir(parents=True, exist_ok=True)
     picture = out / f'{each[0].name}_maps.png'
     drawn_bands = [pictures.Band(name, shown_as) for name in forms]
-    title = title_of(each[0], similarity)
+    title = f'{title_of(each[0], similarity)} · maps: {said}'
     pictures.draw_maps(picture, title, drawn_bands, drawn, scale=scale)
     arrays = {
       f'{name}/{tap}': x for name, own in maps.items() for tap, x in own.items()
@@ -92,7 +93,7 @@ def show_maps(
   if not similarity:
     return []
   maps = {name: one._asdict() for name, one in forms.items()}
-  similarity.save(out / 'similarity.json', images=count, maps=maps)
+  similarity.save(out / MAPS_ALIKE, images=count, maps=maps)
   return similarity.lines(list(forms))
 
 
@@ -115,11 +116,9 @@ def check_finite(columns, chances, title):
 
 
 def title_of(shown, similarity):
-  """What stands over a page: the photo, or a test image and its label."""
-  known = shown.label is not None
-  title = f'{shown.name}, label: {shown.title}' if known else shown.title
+  """What stands over a page: the image, and what cosines are with."""
   with_ = f' · cos: with {similarity.title}' if similarity else ''
-  return title + with_
+  return shown.title + with_
 
 
 def said_of(chances, weights):

@@ -42,10 +42,11 @@ def find_columns(folders, rows='', seed=0, *, say=print):
 
   Args:
     folders: workdirs, runs in one, or weights folders.
-    rows: of workdirs: names joined by `+`, among them `teacher`; `all`; '' is
-      the first. Of several workdirs each gives those that it has.
+    rows: of workdirs: names joined by `+`, among them `teacher`; `all` that
+      have weights; '' is the first. Of several workdirs each gives those that
+      it has.
     seed: of workdirs.
-    say: called with a line on a teacher that is not where it was.
+    say: called with a line on what is left out.
 
   Returns:
     A list of `Column`.
@@ -55,12 +56,14 @@ def find_columns(folders, rows='', seed=0, *, say=print):
     FileNotFoundError: no weights.
   """
   folders = [pathlib.Path(folder).expanduser() for folder in folders]
-  wanted = [row for row in rows.split('+') if row]
+  wanted = [row for row in rows.replace(',', '+').split('+') if row]
   known = {f: list(_rows(f)) for f in folders}
   found, teachers = [], {}
   for folder in folders:
     own = _chosen(wanted, known[folder]) if known[folder] else ['']
-    found += [find_weights(folder, row, seed, unfinished=True) for row in own]
+    if not own and wanted != [TEACHER]:
+      say(f'left out: {folder}, which has no row {" or ".join(wanted)}.')
+    found += _found(folder, own, seed, say if wanted == ['all'] else None)
     named = TEACHER in wanted and TEACHER not in known[folder]
     taught = known[folder] if named else own
     for teacher, path in _teachers(folder, taught):
@@ -79,6 +82,21 @@ def find_columns(folders, rows='', seed=0, *, say=print):
     )
   _check_channels(columns)
   return _distinct_titles(columns)
+
+
+def _found(folder, rows, seed, say):
+  """(folder of the weights, workdir) of each row; with `say` of those there."""
+  found, lacking = [], []
+  for row in rows:
+    try:
+      found.append(find_weights(folder, row, seed, unfinished=True))
+    except FileNotFoundError as error:
+      lacking.append(error)
+  if lacking and not (say and found):
+    raise lacking[0]
+  for error in lacking:
+    say(f'left out: {error}')
+  return found
 
 
 def _rows(folder):
@@ -103,6 +121,11 @@ def _check_rows(wanted, known, teachers):
       f'{", ".join(map(str, known))} is a network already.'
     )
   choices = [*rows, *([TEACHER] if teachers else []), 'all']
+  if TEACHER in wanted and TEACHER not in choices:
+    raise ValueError(
+      f'{next(iter(known))} names no teacher in teachers.json, or not yet: its '
+      'training writes it once the teacher is trained.'
+    )
   for row in wanted:
     if row not in choices or (row == 'all' and len(wanted) > 1):
       raise ValueError(unknown(f'row of {next(iter(known))}', row, choices))
@@ -153,25 +176,42 @@ def _names(paths):
     own = path.absolute().parts[1:]
     if own[-1] in (WEIGHTS, CHECKPOINTS):
       own = own[:-1]
+    seed = ()
     if own[-1].startswith('seed') and len(own) > 1:
-      own = own[:-1]
-    parts.append(own[:-1] if own[-1] == 'main' and len(own) > 1 else own)
+      own, seed = own[:-1], own[-1:]
+    own = own[:-1] if own[-1] == 'main' and len(own) > 1 else own
+    parts.append((own, seed))
   for count in (1, 2, 3):
-    names = ['_'.join(own[-count:]) for own in parts]
-    if len(set(names)) == len(names):
-      return names
-  return [f'{number}_{own[-1]}' for number, own in enumerate(parts, 1)]
+    for with_seed in (False, True):
+      names = ['_'.join(own[-count:] + seed * with_seed) for own, seed in parts]
+      if len(set(names)) == len(names):
+        return names
+  return [f'{number}_{own[-1]}' for number, (own, _) in enumerate(parts, 1)]
 
 
 def _distinct_titles(columns):
-  """Those with a title that another one has say their name, too."""
+  """Those with a title that another one has say their seed, or their name."""
+  seeds = [f'{column.title}, {_seed(column)}' for column in columns]
   titles = [column.title for column in columns]
+
+  def title(column, seed):
+    if titles.count(column.title) == 1:
+      return column.title
+    if seeds.count(seed) == 1 and _seed(column):
+      return seed
+    return f'{column.title} ({column.name})'
+
   return [
-    dataclasses.replace(column, title=f'{column.title} ({column.name})')
-    if titles.count(column.title) > 1
-    else column
-    for column in columns
+    dataclasses.replace(column, title=title(column, seed))
+    for column, seed in zip(columns, seeds, strict=True)
   ]
+
+
+def _seed(column):
+  """'seed 1' of the run of a workdir."""
+  name = column.folder.parent.name
+  known = column.workdir and name.startswith('seed')
+  return name.replace('seed', 'seed ') if known else ''
 
 
 def _check_channels(columns):

@@ -8,6 +8,10 @@ import numpy as np
 from at_jax._arrays import unknown
 from at_jax.pictures.similarity import cosine
 
+# What the means are saved as.
+MAPS_ALIKE = 'similarity.json'
+GRADIENTS_ALIKE = 'gradient_similarity.json'
+
 
 class Similarity:
   """Cosines of each column's maps with those of one column.

@@ -37,7 +37,7 @@ def tap_maps_of(columns, taps='', kind='', p=''):
   Raises:
     ValueError: no such tap or kind, no number, or powers for kinds without.
   """
-  forms = _forms(kind or USUAL_KIND, p)
+  forms = forms_of(kind, p)
   return {
     name: tuple(
       TapMap(tap if len(forms) == 1 else f'{tap}/{form}', tap, *about)
@@ -48,14 +48,12 @@ def tap_maps_of(columns, taps='', kind='', p=''):
   }
 
 
-def features_of(network):
-  """The endpoints that attention maps are made of, `[B, h, w, C]`."""
-  return [n for n, shape in endpoint_shapes(network).items() if len(shape) == 4]
+def forms_of(kind='', p=''):
+  """{what it is called: (kind, power)} of every kind with every power.
 
-
-def _forms(kind, p):
-  """{what it is called: (kind, power)} of every kind with every power."""
-  kinds = kind.split(',')
+  Args, and what is raised: see `tap_maps_of`.
+  """
+  kinds = (kind or USUAL_KIND).split(',')
   for one in kinds:
     if one not in KINDS:
       raise ValueError(unknown('--kind', one, KINDS))
@@ -74,6 +72,11 @@ def _forms(kind, p):
     else:
       forms[f'{one}{power:g}'] = one, power
   return forms
+
+
+def features_of(network):
+  """The endpoints that attention maps are made of, `[B, h, w, C]`."""
+  return [n for n, shape in endpoint_shapes(network).items() if len(shape) == 4]
 
 
 def _taps(columns, patterns):

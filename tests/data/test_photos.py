@@ -33,6 +33,18 @@ def test_found_by_name_and_pattern(tmp_path):
     find_photos(tmp_path / 'c.png')
 
 
+def test_a_folder_stands_for_its_images(tmp_path):
+  for name in ('b.PNG', 'a.jpg', 'notes.txt'):
+    (tmp_path / name).touch()
+  (tmp_path / 'sub').mkdir()
+  found = [tmp_path / 'a.jpg', tmp_path / 'b.PNG']
+  assert find_photos(tmp_path) == found
+  assert find_photos(tmp_path / '[ab]*') == find_photos(tmp_path / '*.*')[:2]
+  assert tmp_path / 'sub' not in find_photos(tmp_path / '*')
+  with pytest.raises(FileNotFoundError, match=r'sub has no image \(\.jpg, '):
+    find_photos(tmp_path / 'sub')
+
+
 def test_names_are_unique():
   def of(*paths):
     return photo_names([pathlib.Path(path) for path in paths])

@@ -81,7 +81,7 @@ def test_a_column_until_the_run_is_finished(run):
   (same,) = find_columns([run])
   assert same.name == 'at' and same.weights.digest == column.weights.digest
   with pytest.raises(
-    FileNotFoundError, match='seed0 has no weights and no checkpoints: '
+    FileNotFoundError, match='seed0 has no weights and no checkpoints yet'
   ):
     find_columns([workdir], 'alone')
 

@@ -18,7 +18,7 @@ def test_gradients_are_those_of_the_class(study, tmp_path, calls):
   lines = show_gradients(columns, Some(label=2), tmp_path)
   show_gradients(columns, Some(label=2), tmp_path, label=True)
   for _, title, bands, drawn, _ in calls:
-    assert title == 'x0, label: title x0 · cos: with teacher WRN-16-2'
+    assert title == 'title x0 · cos: with teacher WRN-16-2'
     assert [band.name for band in bands] == [SUM, SIZE]
     assert [band.styles for band in bands] == [('signed',), ('overlay',)]
     for column, one in zip(columns, drawn, strict=True):

@@ -49,6 +49,20 @@ def test_broken_files_are_left_out_everywhere(tmp_path):
     list(Photos([paths[1]]).of(tiny_network()))
 
 
+def test_photos_of_one_name_are_told_apart(tmp_path):
+  for folder in ('a', 'b'):
+    (tmp_path / folder).mkdir()
+    write(tmp_path / folder / 'x.png', 9, 9)
+  write(tmp_path / 'b/y.png', 9, 9)
+  photos = Photos([tmp_path / 'a', tmp_path / 'b'])
+  found = [(one.name, one.title) for one in photos.of(tiny_network())]
+  assert found == [
+    ('a_x.png', 'a_x.png'),
+    ('b_x.png', 'b_x.png'),
+    ('b_y.png', 'y.png'),
+  ]
+
+
 def test_test_images_of_another_size(monkeypatch):
   class Split:
     def __len__(self):
@@ -70,7 +84,7 @@ def test_test_images_of_another_size(monkeypatch):
   assert [one.name for one, _ in found] == ['test0', 'test2', 'test1']
   one, two = found[1]
   assert one.image.shape == (4, 8, 3) and (two.image == 20).all()
-  assert two.image.shape == (8, 8, 3) and two.title == 'dog'
+  assert two.image.shape == (8, 8, 3) and two.title == 'test2, label dog'
   np.testing.assert_array_equal(one.boxes, [[1, 2, 3, 4, 1]])
   np.testing.assert_array_equal(two.boxes, [[2, 2, 6, 4, 1]])
   assert one.class_names == ('cat', 'dog')

@@ -12,6 +12,7 @@ from visualize_study import Some, forward, save
 from at_jax.maps import attention_map
 from at_jax.visualize.__main__ import main as visualize
 from at_jax.visualize.gradients import SUM, show_gradients
+from at_jax.visualize.kinds import KINDS
 from at_jax.visualize.maps import show_maps
 from at_jax.visualize.networks import find_columns
 
@@ -40,6 +41,13 @@ def test_the_command(study, tmp_path, capsys):
   assert page.index('id="image0"') < page.index('id="image1"')
   for text in ('a.jpg', 'b.png', '--rows=alone+at', 'Input gradients'):
     assert text in page
+  assert 'each place, sum_pow2 over' in page and 'takes the image for' in page
+  texts = [
+    kind.text(dict(kind='max_pow,sum_abs', p='4', label=True))
+    for kind in KINDS.values()
+  ]
+  assert 'each place, max_pow4, sum_abs over' in texts[0]
+  assert "the image's own class where" in texts[1]
 
 
 def test_arrays_are_those_of_the_networks(study, tmp_path, calls):
@@ -47,7 +55,7 @@ def test_arrays_are_those_of_the_networks(study, tmp_path, calls):
   lines = show_maps(columns, Some(2), tmp_path, say=lambda _: None)
   assert [name for name, *_ in calls] == ['x0_maps.png', 'x1_maps.png']
   _, title, bands, drawn, _ = calls[1]
-  assert title == 'title x1 · cos: with teacher WRN-16-2'
+  assert title == 'title x1 · cos: with teacher WRN-16-2 · maps: sum_pow2'
   assert [band.name for band in bands] == GROUPS
   assert [one.title for one in drawn] == [
     'student alone',
@@ -98,7 +106,8 @@ def test_kinds_powers_styles_and_taps(study, tmp_path, calls):
     columns, Some(), tmp_path, taps='group[13]', against='at', **settings
   )
   ((_, title, bands, drawn, looks),) = calls
-  assert title.endswith('cos: with student at') and looks['scale'] == 'shared'
+  assert title.endswith('cos: with student at · maps: max_pow4')
+  assert looks['scale'] == 'shared'
   assert [band.name for band in bands] == ['group1', 'group3']
   assert bands[0].styles == ('overlay', 'heat', 'dark')
   _, ends = forward(columns[1], drawn[1].image)
@@ -194,6 +203,26 @@ def test_errors(study, tmp_path, arguments, words):
   with pytest.raises(SystemExit) as error:
     visualize([*command, *arguments])
   assert re.search(words, str(error.value)), error.value
+
+
+def test_summaries_of_another_command_do_not_stay(study, tmp_path):
+  path = noise_photo(tmp_path / 'a.png', 8, 8)
+  out = tmp_path / 'out'
+  command = [f'--out={out}', '--what=maps', '--images', path]
+  visualize([f'--workdir={study / "at/seed0"}', *command])
+  assert not (out / 'similarity.json').exists()
+  visualize([f'--workdir={study}', '--rows=alone,at', *command])
+  assert (out / 'similarity.json').exists()
+  visualize([f'--workdir={study}', *command])
+  assert not (out / 'similarity.json').exists()
+
+
+def test_further_folders_may_follow(study, tmp_path, capsys):
+  path = noise_photo(tmp_path / 'a.png', 8, 8)
+  one, other = (str(study / row / 'seed0') for row in ('alone', 'at'))
+  visualize([f'--workdir={one}', other, f'--out={tmp_path}', '--images', path])
+  said = capsys.readouterr().out
+  assert said.startswith('student alone, student at: compiling')
 
 
 def test_square_is_for_photos(study):

@@ -184,7 +184,9 @@ def test_broken_photos_are_named(workdir, tmp_path):
     visualize([*command, '--images', str(tmp_path / 'x.jpg')])
   # What can be read is shown all the same.
   photo(tmp_path / 'a.png', (9, 9))
-  with pytest.raises(SystemExit, match=r'Not shown:\n.*x\.jpg: it is no ima'):
+  with pytest.raises(
+    SystemExit, match=r'Not shown, 1 of the images:\n.*x\.jpg: it is no ima'
+  ):
     visualize([*command, '--images', *map(str, tmp_path.glob('*.*g'))])
   assert names(tmp_path) == ['a.png', 'a_masks.png']
   assert 'data:image/png' in (tmp_path / 'index.html').read_text()

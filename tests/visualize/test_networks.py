@@ -72,6 +72,40 @@ def test_names_and_titles_are_told_apart(study, tmp_path):
   assert names(*same) == ['1_at', '2_at']
 
 
+def test_seeds_of_one_row_are_told_apart(study, tmp_path):
+  work = shutil.copytree(study, tmp_path / 'work')
+  shutil.copytree(work / 'at/seed0', work / 'at/seed1')
+  columns = find_columns([work / 'at/seed0', work / 'at/seed1'])
+  assert [c.name for c in columns] == ['at_seed0', 'at_seed1']
+  titles = ['student at, seed 0', 'student at, seed 1']
+  assert [c.title for c in columns] == titles
+
+
+def test_what_is_not_there_is_left_out_aloud(study, tmp_path):
+  work = shutil.copytree(study, tmp_path / 'work')
+  shutil.copytree(study.parent / 'teachers', tmp_path / 'teachers')
+  (work / 'kd/seed0/weights').rename(work / 'kd/seed0/elsewhere')
+  said = []
+  assert names(work, rows='all', said=said) == ['alone', 'at', 'teacher']
+  assert 'kd/seed0 has no weights and no checkpoints yet' in said.pop()
+  (work / 'kd/seed0/result.json').write_text('{}')
+  words = 'kd/seed0 is finished, .* not here.*those of: alone/seed0, at/seed0'
+  with pytest.raises(FileNotFoundError, match=words):
+    names(work, rows='at,kd')
+  other = shutil.copytree(study, tmp_path / 'other')
+  write_json(other / 'config.json', {'rows': dict(alone={})})
+  assert names(work, other, rows='at', said=said) == ['at', 'teacher']
+  assert said == [f'left out: {other}, which has no row at.']
+  shutil.rmtree(work / 'alone')
+  shutil.rmtree(work / 'at')
+  with pytest.raises(FileNotFoundError, match='alone/seed0 has no weights'):
+    names(work, rows='all')
+  (study / 'teachers.json').rename(study / 'away')
+  with pytest.raises(ValueError, match='names no teacher .* or not yet'):
+    names(study, rows='teacher')
+  (study / 'away').rename(study / 'teachers.json')
+
+
 def test_teachers_that_are_gone(study, tmp_path):
   work = tmp_path / 'moved' / 'work'
   shutil.copytree(study, work)
