@@ -103,7 +103,12 @@ def main(argv):
       arguments=','.join(_changes(arguments)),
     )
     if mesh.is_first_host():
-      print(f'\n{report.write_report(workdir)}\n\nPictures: {workdir}')
+      print(
+        f'\n{report.write_report(workdir)}\n\n'
+        f'With pictures: {workdir}/report.html\n'
+        'Where the networks look, on any photo: python -m at_jax.visualize '
+        f'--workdir={workdir}'
+      )
   except Stopped as stopped:
     print(stopped, flush=True)
     if stopped.at_once:

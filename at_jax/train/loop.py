@@ -79,6 +79,9 @@ class _Run:
 
   def resume(self):
     """The state of the last whole checkpoint, or of step 0."""
+    if not self.program.compiled:
+      self.console.say(f'{self.title}: compiling')
+      self.program.compiled = True
     self.state = self.program.init(self.seed)
     restored = self.checkpoints.restore(self.state, say=self.console.say)
     if restored is not None:

@@ -60,6 +60,7 @@ class Program:
     self.teacher_variables = {}
     # In pictures; a study sets it for all rows where one reads gradients.
     self.shows_gradients = self.objective.reads_gradients
+    self.compiled = False  # by the first run of it
     self._compile()
 
   @property

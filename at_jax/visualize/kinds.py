@@ -71,10 +71,10 @@ KINDS = {
       'How strongly a layer responds at each place, '
       f'{", ".join(forms_of(flags.get("kind", ""), flags.get("p", "")))} over '
       'its channels (sum_pow2 sums squares, max_pow2 takes the largest, '
-      'sum_abs sums absolute values). Yellow is strong, violet weak; below each '
-      'map are the ends of its scale and its cosine with the map of the network '
-      'it is compared with. A map says where a layer is active, not what the '
-      'answer depends on.'
+      'sum_abs sums absolute values). Yellow is strong, violet weak; below '
+      'each map are the ends of its scale and its cosine with the map of the '
+      'network it is compared with. A map says where a layer is active, not '
+      'what the answer depends on.'
     ),
     together=True,
   ),
