@@ -8,6 +8,7 @@ import numpy as np
 from at_jax.pictures import save_png
 from at_jax.pictures.cells import (
   APART,
+  BOLD,
   COLOUR_MAP,
   FOOT,
   GAP,
@@ -103,8 +104,7 @@ def _draw_header(axes, y, lefts, tap, pairs, cell):
   sizes = [maps.shape[1:] for maps, _ in pairs if maps is not None]
   name = f'{tap} · {sizes[0][0]}×{sizes[0][1]}' if sizes else tap
   room = min([*means, lefts[-1] + cell]) - lefts[0]
-  # A bold letter of 1 point is about 0.0097 inches wide.
-  size = min(8.5, (room - GAP) / (0.0097 * len(name)))
+  size = min(8.5, (room - GAP) / (BOLD * len(name)))
   write(axes, lefts[0], y, name, size=size, ha='left', weight='bold')
   for left, mean in means.items():
     if np.isfinite(mean):

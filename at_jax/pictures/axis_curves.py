@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from at_jax.pictures.cells import FOOT, inset, short
+from at_jax.pictures.cells import FOOT, inset
+from at_jax.pictures.numbers import ends_of, span
 
 LEFT, BETWEEN, BELOW = 0.55, 0.4, 0.4  # inches, for numbers and labels
 DENSITY, ARROWS = '#21918c', '#c2410c'
@@ -50,7 +51,7 @@ def _draw_densities(axes, name, axis):
   axes.set(xlim=(borders[0], borders[-1]), ylim=(0, 1.4 * high))
   axes.set_ylabel('density', fontsize=7)
   ends = ', '.join(
-    f'{what} {short(np.min(values))} … {short(np.max(values))}'
+    f'{what} {span(*ends_of(values))}'
     for what, values in {
       'marginal': axis.marginal,
       'capped': axis.density,

@@ -5,6 +5,7 @@ import textwrap
 import numpy as np
 
 from at_jax.pictures import plain
+from at_jax.pictures.numbers import ends_of, is_constant, span
 
 # Inches. A page of 14.4 stays under 1,600 pixels at 110 pixels an inch.
 PAGE, MARGIN, GAP, FOOT, HEAD, LINE = 14.4, 0.15, 0.07, 0.22, 0.36, 0.15
@@ -12,6 +13,9 @@ APART = 0.12  # more between the rows of one teacher and those of the next
 NARROW = 0.76  # cells below have no room for "mean cos 0.99" in 7 points
 COLOUR_MAP = 'viridis'  # perceptually uniform
 SIGNED = 'RdBu_r'  # red is above 0, blue below, white is 0
+# Inches of a letter of 1 point: an average one, a bold one, and one of numbers
+# at small sizes, which hinting widens.
+LETTER, BOLD, DIGIT = 0.0085, 0.0097, 0.01
 
 
 def cell_size(columns, bands, shown, apart):
@@ -71,13 +75,15 @@ def end_page(figure, axes):
   axes.set(xlim=(0, width), ylim=(height, 0))
 
 
-def fitting(size, cell):
-  """Points of text: `size`, or less where the longest words need it."""
-  return min(size, 13 * cell)
+def fitting(size, cell, text=''):
+  """Points of text: `size`, or less where the longest words or this line need
+  it."""
+  line = DIGIT * max(1, len(text))
+  return min(size, 13 * cell, (cell + GAP / 2) / line)
 
 
 def letters(cell):
-  return max(6, int(cell / (0.0085 * fitting(8, cell))))
+  return max(6, int(cell / (LETTER * fitting(8, cell))))
 
 
 def wrapped(title, cell):
@@ -103,18 +109,18 @@ def cut(text, cell):
 def write_title(axes, x, bottom, title, cell):
   for i, line in enumerate(reversed(title.split('\n'))):
     y = bottom - 0.04 - i * LINE
-    write(axes, x, y, line, size=fitting(8, cell))
+    text = line if len(line) > letters(cell) else ''
+    write(axes, x, y, line, size=fitting(8, cell, text))
 
 
 def write_below(axes, left, top, text, cell):
-  size = fitting(7, cell)
-  write(axes, left + cell / 2, top + cell + 0.13, text, size=size)
+  write_under(axes, (left, top, cell, cell), text, cell)
 
 
 def write_under(axes, place, text, cell):
   """Writes below a place that may be smaller than its cell."""
   left, top, wide, tall = place
-  size = fitting(7, cell)
+  size = fitting(7, cell, text)
   write(axes, left + wide / 2, top + tall + 0.13, text, size=size)
 
 
@@ -155,9 +161,20 @@ def enlarged(map_, size=128):
 
 
 def draw_heat(
-  axes, map_, place, *, ends=None, said=None, under=None, signed=False
+  axes,
+  map_,
+  place,
+  *,
+  ends=None,
+  said=None,
+  under=None,
+  signed=False,
+  room=None,
 ):
   """A map in colours, enlarged, with the ends of its scale written below.
+
+  On a scale of one value alone it is grey: no colour map has it, so it is
+  taken neither for high nor for low.
 
   Args:
     axes: of the page.
@@ -167,13 +184,17 @@ def draw_heat(
     said: two values to write below in place of these.
     under: an image that shows through, in grey so that colours can be read.
     signed: whether values below 0 get colours of their own.
+    room: for what is written below, in inches; by default the place's width.
   """
   left, top, cell, tall = place
-  low, high = ends or (float(np.min(map_)), float(np.max(map_)))
-  heat = dict(cmap=COLOUR_MAP, vmin=low, vmax=high if high > low else low + 1)
+  low, high = ends = ends or ends_of(map_)
+  heat = dict(cmap=COLOUR_MAP, vmin=low, vmax=high)
   if low < 0 and signed:
     end = max(-low, high)
     heat = dict(cmap=SIGNED, vmin=-end, vmax=end)
+  elif is_constant(low, high):
+    half = abs(low) or 1.0
+    heat = dict(cmap='gray', vmin=low - half, vmax=low + half)
   if under is not None:
     draw_image(axes, grey(under), left, top, cell, tall)
     heat['alpha'] = 0.55
@@ -184,22 +205,14 @@ def draw_heat(
     aspect='auto',
     **heat,
   )
-  write_ends(axes, *(said or (low, high)), left, top + tall - cell, cell)
+  write_ends(axes, map_, place, said or ends, room)
 
 
-def write_ends(axes, low, high, left, top, cell):
-  """The ends of a scale, below a cell."""
-  write_below(axes, left, top, f'{short(low)} … {short(high)}', cell)
-
-
-def short(value):
-  """Two digits, or all before the point.
-
-  >>> short(0.0123), short(-541.2), short(1.2e9)
-  ('0.012', '−541', '1.2e+09')
-  """
-  form = '.0f' if 100 <= abs(value) < 1e5 else '.2g'
-  return f'{value:{form}}'.replace('-', '−')
+def write_ends(axes, map_, place, said, room=None):
+  """Two values below a map; of a constant one, its only value instead."""
+  own = ends_of(map_)
+  text = span(*(own if is_constant(*own) else said))
+  write_under(axes, place, text, room or place[2])
 
 
 def grey(image):

@@ -22,6 +22,7 @@ from at_jax.pictures.cells import (
 )
 from at_jax.pictures.chosen import present_classes
 from at_jax.pictures.curves import COLOURS
+from at_jax.pictures.numbers import ends_of
 
 CELL = 1.2  # inches
 ACROSS = 4  # classes in a row
@@ -187,8 +188,7 @@ def _draw_panel(axes, band, k, panel, place, colour):
       title += f', score {maps["score"]:.2f}'
   left, top, wide, _ = place
   write(axes, left + wide / 2, top - 0.04, title.replace('-', '−'))
-  said = float(map_.min()), float(map_.max())
-  draw_heat(axes, map_, place, said=said, **looks)
+  draw_heat(axes, map_, place, said=ends_of(map_), room=CELL, **looks)
   _draw_boxes(axes, band, k, place, colour)
 
 

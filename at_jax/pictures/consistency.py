@@ -59,6 +59,6 @@ def consistency_figure(images, names, pairs):
     write_under(axes, places[0], name, cell)
     maps = [array[k] for pair in pairs.values() for array in pair]
     for map_, place in zip(maps, places[1:], strict=True):
-      draw_heat(axes, map_, place)
+      draw_heat(axes, map_, place, room=cell)
   end_page(figure, axes)
   return figure

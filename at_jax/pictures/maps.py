@@ -8,6 +8,7 @@ from at_jax._arrays import unknown
 from at_jax.pictures import save_png
 from at_jax.pictures.cells import (
   APART,
+  BOLD,
   FOOT,
   GAP,
   HEAD,
@@ -26,6 +27,7 @@ from at_jax.pictures.cells import (
   write_under,
 )
 from at_jax.pictures.masks import SCALES, draw_dark
+from at_jax.pictures.numbers import ends_of, span
 
 # `overlay`: colours over the image in grey; `heat`: colours alone; `dark`: the
 # image, dark where the map is low; `signed`: red above 0, blue below.
@@ -79,7 +81,9 @@ def draw_maps(path, title, bands, columns, *, scale='own', most=CELL):
     bands: a list of `Band`, top to bottom.
     columns: a list of `Column`, left to right.
     scale: `own`, every map its own; `shared`, one for all columns of a band.
-      The ends of the scale are written below each panel.
+      The ends of a scale are written below its panel; those of a shared one
+      over the band, and below a panel the least and the largest value of its
+      map.
     most: inches of the longer side of an image, where the page has room.
 
   Returns:
@@ -128,14 +132,16 @@ def maps_figure(title, bands, columns, *, scale='own', most=CELL):
   for i, band in enumerate(bands):
     y = top + i * height
     axes.plot([MARGIN, width - MARGIN], [y + 0.05] * 2, color='0.7', lw=0.8)
-    name = _name(band.name, columns)
-    looks = dict(size=8.5, ha='left', weight='bold')
+    name = _name(band, columns, scale)
+    size = min(8.5, (width - 2 * MARGIN) / (BOLD * len(name)))
+    looks = dict(size=size, ha='left', weight='bold')
     write(axes, MARGIN, y + HEAD - 0.08, name, **looks)
     for left, column in zip(lefts, columns, strict=True):
       ends = limits(columns, band, column, scale)
       for k, style in enumerate(band.styles):
         at = (left + k * (cell + GAP), y + HEAD, cell)
-        _draw_panel(axes, column, band.name, style, ends, at)
+        own = scale == 'own'
+        _draw_panel(axes, column, band.name, style, ends, at, own)
       if note := column.notes.get(band.name):
         below = y + HEAD + fitted(column.image, 0, 0, cell)[3] + 0.13 + LINE
         write(axes, left + group / 2, below, note)
@@ -154,7 +160,7 @@ def limits(columns, band, column, scale):
   return float(max(low, -end)), float(min(high, end))
 
 
-def _draw_panel(axes, column, name, style, ends, at):
+def _draw_panel(axes, column, name, style, ends, at, own):
   left, top, cell = at
   place = fitted(column.image, left, top, cell)
   if name not in column.maps:
@@ -162,16 +168,22 @@ def _draw_panel(axes, column, name, style, ends, at):
     write(axes, left + cell / 2, middle, 'no map', va='center', color='0.5')
     return
   map_ = column.maps[name]
+  looks = dict(said=None if own else ends_of(map_), room=cell)
   if style == 'dark':
-    draw_dark(axes, column.image, map_, place, ends)
+    draw_dark(axes, column.image, map_, place, ends, **looks)
   elif style == 'signed':
-    end = max(map(abs, ends))
-    far = end or 1.0  # of zeros, so that they are white
-    looks = dict(ends=(-far, far), said=(0 - end, end), signed=True)
-    draw_heat(axes, map_, place, **looks)
+    low, high = _symmetric(ends)
+    looks['said'] = looks['said'] or (low, high)
+    far = high or 1.0  # of zeros, so that they are white
+    draw_heat(axes, map_, place, ends=(-far, far), signed=True, **looks)
   else:
     under = column.image if style == 'overlay' else None
-    draw_heat(axes, map_, place, ends=ends, under=under)
+    draw_heat(axes, map_, place, ends=ends, under=under, **looks)
+
+
+def _symmetric(ends):
+  end = max(map(abs, ends))
+  return -end, end
 
 
 def _head(column, columns, width):
@@ -184,10 +196,16 @@ def _head(column, columns, width):
   )
 
 
-def _name(name, columns):
-  """The name of a band with the sizes of its maps."""
-  sizes = [_size(c.maps[name]) for c in columns if name in c.maps]
-  return f'{name} · {", ".join(dict.fromkeys(sizes))}'
+def _name(band, columns, scale):
+  """The name of a band, the sizes of its maps, and the scale they share."""
+  sizes = [_size(c.maps[band.name]) for c in columns if band.name in c.maps]
+  name = f'{band.name} · {", ".join(dict.fromkeys(sizes))}'
+  if scale == 'own' or not sizes:
+    return name
+  ends = limits(columns, band, columns[0], scale)
+  if band.styles == ('signed',):
+    ends = _symmetric(ends)
+  return f'{name} · one scale, {span(*ends)}'
 
 
 def _size(array):

@@ -12,6 +12,7 @@ from at_jax.pictures.cells import (
   HEAD,
   MARGIN,
   cell_size,
+  cut,
   draw_heat,
   draw_image,
   end_page,
@@ -21,6 +22,7 @@ from at_jax.pictures.cells import (
   write_below,
   write_ends,
 )
+from at_jax.pictures.numbers import ends_of, is_constant, span
 
 # Panel: (its title, the array of a band that it shows).
 PANELS = {
@@ -54,8 +56,9 @@ def draw_masks(path, images, names, bands, *, scale='own'):
   """Draws every image in every band: T, M, the image under M, M T, H.
 
   In `image × M` the image is as dark as the mask is low, from the least to the
-  largest value of the scale; numbers under a panel are those two. A mask that
-  has values below 0 is blue there and red above.
+  largest value of the scale. A mask that has values below 0 is blue there and
+  red above. Numbers under a panel are the least and the largest value of its
+  map; a shared scale stands over its column.
 
   Args:
     path: the PNG to write.
@@ -89,6 +92,10 @@ def masks_figure(images, names, bands, *, scale='own'):
   lefts = MARGIN + (cell + GAP) * np.arange(1 + len(panels))
   titles = ['image', *(PANELS[panel][0] for panel in panels)]
   titles = [wrapped(title, cell) for title in titles]
+  if scale == 'shared':
+    for i, panel in enumerate(panels, 1):
+      ends = span(*shared_limits(bands, PANELS[panel][1]))
+      titles[i] += f'\none scale:\n{ends}'
   band_height = HEAD + count * (tall + FOOT)
   figure, axes, begins = start_page(
     titles, lefts, cell, len(bands), band_height
@@ -99,7 +106,7 @@ def masks_figure(images, names, bands, *, scale='own'):
     for k, image in enumerate(images):
       at = y + HEAD + k * (tall + FOOT)
       draw_image(axes, image, MARGIN, at, cell, tall)
-      write_below(axes, MARGIN, at + tall - cell, names[k], cell)
+      write_below(axes, MARGIN, at + tall - cell, cut(names[k], cell), cell)
       for left, panel in zip(lefts[1:], panels, strict=True):
         part = PANELS[panel][1]
         if part in band.maps:
@@ -113,23 +120,27 @@ def masks_figure(images, names, bands, *, scale='own'):
 
 def limits(bands, part, map_, scale):
   """The least and the largest value of the scale of one map of a part."""
-  shown = [map_]
-  if scale == 'shared':
-    shown = [band.maps[part] for band in bands if part in band.maps]
-  low = min(float(np.min(values)) for values in shown)
-  return low, max(float(np.max(values)) for values in shown)
+  return ends_of(map_) if scale == 'own' else shared_limits(bands, part)
+
+
+def shared_limits(bands, part):
+  """Those of all maps of a part."""
+  maps = [band.maps[part] for band in bands if part in band.maps]
+  lows, highs = zip(*map(ends_of, maps), strict=True)
+  return min(lows), max(highs)
 
 
 def _draw_panel(axes, panel, image, map_, ends, place):
   if panel == 'dark':
-    draw_dark(axes, image, map_, place, ends)
+    draw_dark(axes, image, map_, place, ends, said=ends_of(map_))
   else:
     under = image if panel == 'over' else None
     signed = PANELS[panel][1] == 'mask'
-    draw_heat(axes, map_, place, ends=ends, under=under, signed=signed)
+    looks = dict(ends=ends, said=ends_of(map_), under=under, signed=signed)
+    draw_heat(axes, map_, place, **looks)
 
 
-def draw_dark(axes, image, map_, place, ends):
+def draw_dark(axes, image, map_, place, ends, *, said=None, room=None):
   """The image under a map, with the ends of the scale written below.
 
   Args:
@@ -138,6 +149,8 @@ def draw_dark(axes, image, map_, place, ends):
     map_: `[h, w]`.
     place: left, top, width and height, in inches.
     ends: (least, largest) value of the scale.
+    said: two values to write below in place of these.
+    room: for what is written below, in inches; by default the place's width.
   """
   left, top, cell, tall = place
   axes.imshow(
@@ -146,7 +159,7 @@ def draw_dark(axes, image, map_, place, ends):
     extent=(left, left + cell, top + tall, top),
     aspect='auto',
   )
-  write_ends(axes, *ends, left, top + tall - cell, cell)
+  write_ends(axes, map_, place, said or ends, room)
 
 
 def darkened(image, mask, low, high):
@@ -170,5 +183,8 @@ def darkened(image, mask, low, high):
   rgb = np.repeat(np.repeat(rgb, times, axis=0), times, axis=1)
   mask = Image.fromarray(np.asarray(mask, np.float32))
   mask = np.asarray(mask.resize(size, Image.Resampling.BILINEAR))
-  factor = (mask - low) / (high - low) if high > low else np.ones_like(mask)
+  if is_constant(low, high):
+    factor = np.ones_like(mask)
+  else:
+    factor = (mask - low) / (high - low)
   return np.uint8(np.rint(rgb * np.clip(factor, 0, 1)[..., None]))

@@ -142,7 +142,8 @@ def _draw_first_row(axes, samples, lefts, top, cell):
   for place, shown in ((places[0], image), (places[2], grey(image))):
     draw_image(axes, shown, *place)
     _write_size(axes, shown, place, cell)
-  draw_heat(axes, samples.structure_map, places[1], under=image)
+  looks = dict(under=image, room=cell)
+  draw_heat(axes, samples.structure_map, places[1], **looks)
   _draw_sampled(axes, samples.structure, lefts[3], top, cell)
   return places[2]
 
@@ -155,7 +156,7 @@ def _draw_channels(axes, samples, lefts, tops, cell):
     write_title(axes, left + cell / 2, over, title, cell)
     place = fitted(samples.image, left, over, cell)
     map_ = samples.channel_maps[channel]
-    draw_heat(axes, map_, place, under=samples.image)
+    draw_heat(axes, map_, place, under=samples.image, room=cell)
     title = f'channel {channel}: detail image'
     write_title(axes, left + cell / 2, under, title, cell)
     _draw_sampled(axes, samples.details[channel], left, under, cell)

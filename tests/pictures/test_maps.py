@@ -72,7 +72,9 @@ def test_signed_is_symmetric_and_white_at_zero():
   _, heat, zero = drawn(figure)
   assert heat.cmap.name == SIGNED and heat.get_clim() == (-2, 2)
   np.testing.assert_allclose(zero.cmap(zero.norm(0.0))[:3], 0.965, atol=0.01)
-  assert {'−2 … 2', '0 … 0'} <= {*texts(figure)}
+  assert {'−2 … 2', 'constant 0'} <= {*texts(figure)}
+  one.maps['zero'][:] = -2
+  assert 'constant −2' in texts(maps_figure('x', both, [one]))
 
 
 def test_scales_own_shared_and_cut():
@@ -85,9 +87,84 @@ def test_scales_own_shared_and_cut():
   cut = Band('group1', ('signed',), shown=50)
   assert limits([one, two], cut, two, 'own') == (-5, 52.5)
   assert limits([one, two], cut, one, 'own') == (1, 1.5)
-  said = texts(maps_figure('x', [band], [one, two], scale='shared'))
-  assert said.count('−5 … 1e+02') + said.count('−5 … 100') == 2
   assert limits([one], Band('none'), one, 'own') == (0, 0)
+
+
+def test_a_shared_scale_stands_over_the_band_and_own_values_below():
+  one, two = column(), column()
+  one.maps['group1'] = np.array([[1.0, 2.0]])
+  two.maps['group1'] = np.array([[-5.0, 100.0]])
+  styles = ('overlay', 'heat', 'dark')
+  figure = maps_figure(
+    'x', [Band('group1', styles)], [one, two], scale='shared'
+  )
+  said = texts(figure)
+  assert said.count('group1 · 1×2 · one scale, −5 … 100') == 1
+  assert said.count('1 … 2') == said.count('−5 … 100') == 3
+  # The image, then for each network grey and its overlay, heat, dark.
+  images = drawn(figure)
+  heats = [images[i] for i in (2, 3, 6, 7)]
+  assert {heat.get_clim() for heat in heats} == {(-5, 100)}
+  signed = Band('group1', ('signed',), shown=50), Band('none')
+  said = texts(maps_figure('x', signed, [one, two], scale='shared'))
+  # Beyond the half of all values that are within the scale.
+  assert 'group1 · 1×2 · one scale, −52 … 52' in said
+  assert '−5 … 100' in said and '1 … 2' in said
+  own = texts(maps_figure('x', signed, [one, two]))
+  assert not [text for text in own if 'scale' in text]
+  assert '−52 … 52' in own and '−1.5 … 1.5' in own
+
+
+def test_a_constant_map_is_grey_and_leaves_the_image():
+  one, two = column(), column()
+  one.maps['group1'] = np.nextafter([[1, 2]], 0, dtype=np.float32) * [[1, 0.5]]
+  one.maps['group1'][0, 0] = 1
+  two.maps['group1'] = np.array([[0.0, 2.0]])
+  bands = [Band('group1', ('overlay', 'heat', 'dark'))]
+  figure = maps_figure('x', bands, [one])
+  _, _, overlay, heat, dark = drawn(figure)
+  for image in (overlay, heat):
+    colours = image.cmap(image.norm(image.get_array()))[..., :3]
+    np.testing.assert_allclose(colours, 0.5, atol=0.01)
+  np.testing.assert_array_equal(dark.get_array()[::32, ::32], IMAGE)
+  assert texts(figure).count('constant 1') == 3
+  # On a scale with others its value has a colour.
+  figure = maps_figure('x', bands, [one, two], scale='shared')
+  heat, dark = drawn(figure)[3:5]
+  assert heat.cmap.name == COLOUR_MAP and heat.get_clim() == (0, 2)
+  half = np.rint(IMAGE / 2)
+  np.testing.assert_allclose(dark.get_array()[::32, ::32], half, atol=1)
+  assert texts(figure).count('constant 1') == 3
+
+
+@pytest.mark.parametrize('scale', ['own', 'shared'])
+@pytest.mark.parametrize('shape', [(8, 8, 1), (24, 8, 3)])
+def test_neighbouring_numbers_do_not_overlap(scale, shape):
+  image = np.zeros(shape, np.uint8)
+  columns = [column(f'{i}', i, image) for i in range(5)]
+  for i, one in enumerate(columns):
+    one.maps['group1'] = np.array([[-4.7e-6, -1.7e-5 - i * 1e-7], [-9e-5, 0]])
+    one.maps['group1'][1, 1] = -8.68e-7
+  bands = [Band('group1', ('overlay', 'heat', 'dark'))]
+  figure = maps_figure('x', bands, columns, scale=scale)
+  drawn(figure)
+  shown = [t for t in figure.axes[0].texts if '…' in t.get_text()]
+  boxes = [text.get_window_extent() for text in shown]
+  assert len(shown) == 15 + (scale == 'shared')
+  for i, box in enumerate(boxes):
+    assert not [b for b in boxes[i + 1 :] if box.overlaps(b)]
+    assert 0 < box.x0 and box.x1 < figure.bbox.width
+  # Narrow as the images may be, the numbers can be read.
+  assert min(text.get_fontsize() for text in shown) > 5
+
+
+def test_the_head_of_a_band_fits_a_narrow_page():
+  one = column(names=('group3/block1/active/sum_pow4 of all places',))
+  bands = [Band(*one.maps)]
+  figure = maps_figure('x', bands, [one], scale='shared', most=0.85)
+  drawn(figure)
+  (head,) = [t for t in figure.axes[0].texts if 'one scale' in t.get_text()]
+  assert head.get_window_extent().x1 < figure.bbox.width
 
 
 def test_words():

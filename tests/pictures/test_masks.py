@@ -7,6 +7,7 @@ from PIL import Image
 
 from at_jax.pictures import masks
 from at_jax.pictures.masks import Band, darkened, limits, masks_figure
+from at_jax.pictures.numbers import span
 from at_jax.pictures.responses import relative, responses_figure
 
 PARTS = ('trunk', 'mask', 'product', 'fused', 'active')
@@ -68,11 +69,59 @@ def test_own_scales_and_one_for_all_bands():
     masks_figure(images(1), ['x'], [band(n=1)], scale='mine')
 
 
-def test_shared_scales_are_written_below_every_panel():
-  bands = [band(0), band(1)]
-  said = texts(masks_figure(images(), 'ab', bands, scale='shared'))
+def test_shared_scales_stand_over_columns_and_own_values_below():
+  bands = [band(0), band(1, low=-0.5)]
+  figure = masks_figure(images(), 'ab', bands, scale='shared')
+  said = texts(figure)
+  assert said.count('one scale:') == 7
   both = np.stack([one.maps['mask'] for one in bands])
-  assert said.count(f'{both.min():.2g} … {both.max():.2g}') >= 2 * 2 * 3
+  first = min(text.get_position()[1] for text in figure.axes[0].texts[-5:])
+  heads = [
+    text.get_text()
+    for text in figure.axes[0].texts
+    if text.get_text() == span(both.min(), both.max())
+    and text.get_position()[1] < first
+  ]
+  assert len(heads) >= 3
+  for one in bands:
+    for map_ in one.maps['mask']:
+      assert said.count(span(map_.min(), map_.max())) >= 3
+  said = texts(masks_figure(images(), 'ab', bands))
+  assert 'one scale:' not in said
+
+
+def test_a_constant_mask_is_neither_open_nor_closed():
+  step = np.nextafter(np.float32(1), np.float32(0))
+  for low, high in ((step, 1.0), (0.37, 0.37)):
+    mask = np.full((1, 4, 6), high, np.float32)
+    mask[0, 0, 0] = low
+    image = images(1)
+    figure = masks_figure(image, ['x'], [Band('a', {'mask': mask})])
+    FigureCanvasAgg(figure).draw()
+    # The image, M, image x M, grey and M over it.
+    _, alone, dark, _, over = figure.axes[0].images
+    for shown in (alone, over):
+      colours = shown.cmap(shown.norm(shown.get_array()))[..., :3]
+      np.testing.assert_allclose(colours, 0.5, atol=0.01)
+    np.testing.assert_array_equal(dark.get_array()[::32, ::32], image[0])
+    assert texts(figure).count(f'constant {high:g}') == 3
+
+
+@pytest.mark.parametrize('scale', ['own', 'shared'])
+def test_no_texts_overlap(scale):
+  bands = [band(k, n=3) for k in range(6)]
+  for k, one in enumerate(bands):
+    for map_ in one.maps.values():
+      map_ *= -8.7e-5
+      map_ -= (k + 1) * 1.7e-5
+  names = ['IMG_20240101_123456_a_long_name.jpg', *'bc']
+  figure = masks_figure(images(3), names, bands, scale=scale)
+  FigureCanvasAgg(figure).draw()
+  assert min(text.get_fontsize() for text in figure.axes[0].texts) > 5
+  boxes = [t.get_window_extent() for t in figure.axes[0].texts]
+  for i, box in enumerate(boxes):
+    assert 0 <= box.x0 and box.x1 <= figure.bbox.width
+    assert not [b for b in boxes[i + 1 :] if box.shrunk(1, 0.9).overlaps(b)]
 
 
 def test_darkened_is_the_image_times_the_mask():
