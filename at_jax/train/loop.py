@@ -50,6 +50,7 @@ def train(program, *, seed, folder, title, console, stop, teacher_hash=None):
     run.resume()
     with stop.deferred():
       run.steps()
+      run.save_last()
     return run.finish()
   finally:
     run.close()
@@ -210,6 +211,15 @@ class _Run:
     if not (number or due):
       return
     self.save()
+    self.leave_if_asked(number)
+
+  def save_last(self):
+    """A checkpoint of the last step, which a signal does not interrupt."""
+    self.save()
+    number, _ = largest(self.stop.number or 0, False)
+    self.leave_if_asked(number)
+
+  def leave_if_asked(self, number):
     if number:
       raise Stopped(
         number,
@@ -234,8 +244,7 @@ class _Run:
     return self.seconds + time.monotonic() - self.begin
 
   def finish(self):
-    """Saves the last step, measures it, and writes what others read."""
-    self.save()
+    """Measures the last step, and writes what others read."""
     result = finish(
       self.program,
       self.state,

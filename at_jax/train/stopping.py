@@ -4,8 +4,11 @@ import contextlib
 import signal
 
 
-class Stopped(Exception):
+class Stopped(BaseException):
   """A signal asked to stop; what had to be saved is saved.
+
+  Not an `Exception`: it may come in the middle of anything, and whoever handles
+  errors there, of a disk for instance, must not take it for one.
 
   Attributes:
     number: of the signal.

@@ -4,16 +4,18 @@ import errno
 import json
 import re
 import shutil
+import signal
 
 import jax
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 from helpers import Quiet, StopAt, make_program, numbers, tiny_config
 
 from at_jax.data import load_dataset
 from at_jax.train.checkpoint import Checkpoints, read_json, tree_digest
 from at_jax.train.loop import train
-from at_jax.train.stopping import Stopped
+from at_jax.train.stopping import StopFlag, Stopped
 from at_jax.train.weights import load_weights
 
 pytestmark = pytest.mark.usefixtures('small_wrn')
@@ -101,8 +103,8 @@ def test_a_finished_run_is_not_run_again(program, whole):
 
 
 # Stops after step 1, inside a row, at a row's end, at an epoch's end, at the
-# last step but one.
-@pytest.mark.parametrize('stops', [(0,), (2,), (1, 0), (3, 3), (10,)])
+# last step but one, while the last one is saved.
+@pytest.mark.parametrize('stops', [(0,), (2,), (1, 0), (3, 3), (10,), (12,)])
 def test_resume_is_bitwise(program, whole, tmp_path, stops):
   for count in stops:
     with pytest.raises(Stopped, match='[Rr]un the same command again'):
@@ -221,6 +223,33 @@ def test_a_full_disk_loses_nothing(program, whole, tmp_path, monkeypatch):
     with pytest.raises(OSError, match='disk is full.*step 3.*make room') as e:
       run(program, tmp_path, stop=StopAt(2))
   assert e.value.errno == errno.ENOSPC
+  assert_same(tmp_path, run(program, tmp_path), whole)
+
+
+def test_a_signal_while_saving_is_no_full_disk(program, tmp_path, monkeypatch):
+  def interrupted(self, *args, **kwargs):
+    raise Stopped(15, 'left at once', at_once=True)
+
+  monkeypatch.setattr('orbax.checkpoint.CheckpointManager.save', interrupted)
+  with pytest.raises(Stopped, match='left at once'):
+    run(program, tmp_path)
+
+
+def test_the_last_checkpoint_is_not_interrupted(
+  program, whole, tmp_path, monkeypatch
+):
+  save, stop = ocp.CheckpointManager.save, StopFlag()
+
+  def signalled(self, *args, **kwargs):
+    signal.raise_signal(signal.SIGTERM)
+    return save(self, *args, **kwargs)
+
+  with monkeypatch.context() as patch:
+    patch.setattr(ocp.CheckpointManager, 'save', signalled)
+    with stop, pytest.raises(Stopped, match='at step 12 of 12') as error:
+      run(program, tmp_path, stop=stop)
+  assert not error.value.at_once
+  assert Checkpoints(tmp_path / 'checkpoints').latest_step() == 12
   assert_same(tmp_path, run(program, tmp_path), whole)
 
 

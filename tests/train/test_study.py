@@ -334,7 +334,7 @@ def test_evaluate_a_bare_weights_folder(done, tmp_path):
   assert got['error'] == results(workdir)['at0']['test_error']
   with pytest.raises(ValueError, match="Unknown row .*'tat'"):
     evaluate(workdir, row='tat')
-  with pytest.raises(FileNotFoundError, match='finished are seed0, seed1'):
+  with pytest.raises(FileNotFoundError, match='weights of: alone/seed0'):
     evaluate(workdir, row='at', seed=9)
   with pytest.raises(FileNotFoundError, match='is no workdir'):
     evaluate(tmp_path)
