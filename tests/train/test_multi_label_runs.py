@@ -125,7 +125,7 @@ def test_images_are_called_by_all_their_classes(study):
   for name, title in shown.items():
     labels = squares(24, 2).labels[int(name.removeprefix('test'))]
     wanted = [CLASSES[k] for k in np.flatnonzero(labels)]
-    assert title == (', '.join(wanted) or 'none')
+    assert title == f'{name}, label {", ".join(wanted) or "none"}'
 
 
 @pytest.mark.parametrize('name', ['supervised', 'transfer', 'tasn'])
