@@ -18,9 +18,9 @@
 # [![Open in Colab][badge]][colab]
 #
 # Press **Runtime → Run all**. The same cells run on a TPU, a GPU or a CPU
-# (Runtime → Change runtime type), and nothing asks you anything. In order: a
-# study on digits that takes minutes, the losses alone in a training loop of
-# your own, pictures of attention on photos, CIFAR-10 on the accelerator.
+# (Runtime → Change runtime type). In order: a study on digits that takes
+# minutes, the losses alone in a training loop of your own, pictures of
+# attention on photos, CIFAR-10 on the accelerator.
 #
 # The method is *attention transfer*, [Zagoruyko and Komodakis, ICLR 2017][at].
 #
@@ -307,7 +307,7 @@ for name, (net, params) in nets.items():
   rows[name] = attention_map(net.apply(params, shown)[1][0])
 for axis_row, (name, maps) in zip(axes, rows.items(), strict=True):
   for axis, values in zip(axis_row, maps, strict=True):
-    axis.imshow(values, cmap='gray' if name == 'image' else 'inferno')
+    axis.imshow(values, cmap='gray' if name == 'image' else 'viridis')
     axis.set(xticks=[], yticks=[])
   axis_row[0].set_ylabel(name)
 plt.show()
@@ -315,35 +315,25 @@ plt.show()
 # %% [markdown]
 # ## Where a network looks in a photo
 #
-# The study's teacher, read from its weights folder. It has only ever seen
-# digits, and yet: `group1` is active at edges, `group3` at parts.
+# `at_jax.visualize` answers for any run and any photo. Here the study's student
+# with attention transfer beside its teacher: they have only ever seen digits,
+# and yet `group1` is active at edges, `group3` at parts. Put names of your own
+# photos in place of `files`.
 
 # %%
-import json
-
 from sklearn.datasets import load_sample_images
 
-from at_jax.train.weights import load_weights
+from at_jax.visualize.__main__ import main as visualize
 
-photos = np.stack(load_sample_images().images)  # [2, 427, 640, 3]
-about = json.loads((digits / 'teachers.json').read_text())[0]
-weights = load_weights(digits / about['folder'] / 'main/seed0/weights')
-network = weights.network
-every = 8 if FAST else 2  # pixels
-grey = photos[:, ::every, ::every].mean(-1, keepdims=True)
-grey = (grey - np.array(network.mean)) / np.array(network.std)
-_, endpoints = jax.jit(network.apply)(weights.variables, np.float32(grey))
-
-groups = ('group1', 'group2', 'group3')
-_, axes = plt.subplots(2, 4, figsize=(12, 4.2), layout='constrained')
-for k, axis_row in enumerate(axes):
-  axis_row[0].imshow(photos[k])
-  for axis, group in zip(axis_row[1:], groups, strict=True):
-    axis.imshow(attention_map(endpoints[group])[k], cmap='inferno')
-    axis.set_title(group)
-for axis in axes.ravel():
-  axis.axis('off')
-plt.show()
+photos = load_sample_images()
+files = [str(RUNS / pathlib.Path(n).name) for n in photos.filenames]
+for file, photo in zip(files, photos.images, strict=True):
+  plt.imsave(file, photo)
+size = [] if FAST else ['--size=200']  # pixels; they learned on 16
+seen = ['--rows=at', '--what=maps', '--images', *files, f'--out={RUNS}/seen']
+visualize([f'--workdir={digits}', *seen, *size])
+for file in files:
+  display(Image(f'{RUNS}/seen/{pathlib.Path(file).stem}_maps.png'))
 
 # %% [markdown]
 # ## Sampling by attention
@@ -351,21 +341,34 @@ plt.show()
 # Attention can also decide what is seen. `trilinear_attention` joins channels
 # that fire together; `attention_sample` gives attended places more pixels
 # ([TASN, CVPR 2019](https://arxiv.org/abs/1903.06150)). The lines show where
-# the image on the right takes its rows and columns from.
+# the image on the right takes its rows and columns from. (The map is made of
+# the study's teacher, read from its weights folder.)
 
 # %%
-from at_jax import attention_sample, sample_positions, trilinear_attention
+import json
 
-size = photos.shape[1:3]
+from at_jax import attention_sample, sample_positions, trilinear_attention
+from at_jax.train.weights import load_weights
+
+about = json.loads((digits / 'teachers.json').read_text())[0]
+weights = load_weights(digits / about['folder'] / 'main/seed0/weights')
+network = weights.network
+pixels = np.stack(photos.images)  # [2, 427, 640, 3]
+every = 8 if FAST else 2  # of them is enough for a map
+grey = pixels[:, ::every, ::every].mean(-1, keepdims=True)
+grey = (grey - np.array(network.mean)) / np.array(network.std)
+_, endpoints = jax.jit(network.apply)(weights.variables, np.float32(grey))
+
+size = pixels.shape[1:3]
 features = jax.nn.relu(endpoints['group3'])
 maps = attention_map(trilinear_attention(features))
-sampled = attention_sample(photos, maps, size)
+sampled = attention_sample(pixels, maps, size)
 lines = sample_positions(maps, size, (18, 27))
 
 _, axes = plt.subplots(2, 3, figsize=(12, 5.6), layout='constrained')
 for k, (left, middle, right) in enumerate(axes):
-  left.imshow(maps[k], cmap='inferno')
-  middle.imshow(photos[k])
+  left.imshow(maps[k], cmap='viridis')
+  middle.imshow(pixels[k])
   middle.hlines(lines[0][k], 0, size[1] - 1, 'white', lw=0.6)
   middle.vlines(lines[1][k], 0, size[0] - 1, 'white', lw=0.6)
   right.imshow(np.uint8(sampled[k]))
@@ -418,6 +421,7 @@ show(cifar)
 #
 # - [attention transfer][transfer]: what is computed, every setting, every row
 #   of the paper's tables;
+# - [where networks look][seeing], in pictures, of any of your runs;
 # - [residual attention][residual] and [sampling][tasn]: networks with attention
 #   inside;
 # - [your own photos][photos]: a folder of images as data;
@@ -425,6 +429,7 @@ show(cifar)
 #
 # [readme]: https://github.com/at-jax/at_jax#readme
 # [transfer]: https://github.com/at-jax/at_jax/blob/main/docs/attention_transfer.md
+# [seeing]: https://github.com/at-jax/at_jax/blob/main/docs/seeing.md
 # [residual]: https://github.com/at-jax/at_jax/blob/main/docs/residual_attention.md
 # [tasn]: https://github.com/at-jax/at_jax/blob/main/docs/tasn.md
 # [photos]: https://github.com/at-jax/at_jax/blob/main/docs/transfer_learning.md

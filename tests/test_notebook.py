@@ -193,12 +193,13 @@ def test_every_cell_runs(process, small_wrn, tmp_path, capsys):
     logging.set_verbosity(before[1])
   output = capsys.readouterr().out
   assert 'Everything is here.' in output
-  assert len(figures) == 4
+  assert len(figures) == 3
   assert output.count('display.Markdown') == 2
-  assert output.count('display.Image') == 4
+  assert output.count('display.Image') == 6
   for name in ('digits', 'cifar'):
     assert scope[name].is_relative_to(tmp_path)
     assert '| AT ' in (scope[name] / 'report.md').read_text()
   distance = scope['history'][:, 1]  # without AT it stays where it is
   assert len(distance) == 5 and 0 < distance[-1] < 0.7 * distance[0]
-  assert scope['sampled'].shape == scope['photos'].shape
+  assert scope['sampled'].shape == scope['pixels'].shape
+  assert len(list((tmp_path).glob('*/seen/*_maps.png'))) == 2
