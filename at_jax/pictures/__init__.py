@@ -57,7 +57,8 @@ def _render(figure, dpi):
     canvas.draw()
   picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
   file = io.BytesIO()
-  picture.save(file, format='png', compress_level=7, dpi=(dpi, dpi))
+  # Level 7 takes more than twice as long, for 2 % fewer bytes.
+  picture.save(file, format='png', compress_level=5, dpi=(dpi, dpi))
   return file.getvalue()
 
 
