@@ -81,7 +81,7 @@ def _parser():
     default=None,
     help='of gradients: of the true class, not of the predicted one',
   )
-  add('--channels', help='top3, a number; of masks also mean, max')
+  add('--channels', help='top3, random3, a number; of masks also mean, max')
   add('--modules', help='of masks: patterns like group2/*; default: all')
   add('--scale', choices=SCALES, help='default: own')
   add('--classes', help='of gates: top3, present, names, numbers')
