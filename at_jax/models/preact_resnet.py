@@ -1,8 +1,8 @@
 """Residual networks for large images, pre-activation form.
 
 Source: He, Zhang, Ren and Sun, Identity Mappings in Deep Residual Networks,
-ECCV 2016, https://arxiv.org/abs/1603.05027, as in fb.resnet.torch; the ResNet-18
-with attention transfer that its authors published has this form.
+ECCV 2016, https://arxiv.org/abs/1603.05027, as in fb.resnet.torch; the
+ResNet-18 with attention transfer that its authors published has this form.
 """
 
 import functools
