@@ -330,8 +330,8 @@ files = [str(RUNS / pathlib.Path(n).name) for n in photos.filenames]
 for file, photo in zip(files, photos.images, strict=True):
   plt.imsave(file, photo)
 size = [] if FAST else ['--size=200']  # pixels; they learned on 16
-seen = ['--rows=at', '--what=maps', '--images', *files, f'--out={RUNS}/seen']
-visualize([f'--workdir={digits}', *seen, *size])
+seen = ['--rows=at', '--what=maps', '--style=heat', f'--out={RUNS}/seen']
+visualize([f'--workdir={digits}', *seen, *size, '--images', *files])
 for file in files:
   display(Image(f'{RUNS}/seen/{pathlib.Path(file).stem}_maps.png'))
 
