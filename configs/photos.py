@@ -51,7 +51,7 @@ FINE = dict(
   lr=0.01,
   batch=32,
   size=224,
-  to_box=True,
+  to_box=False,  # `parse_fine`: True where the paper looks at boxes
   validation=0,
   start='weights/resnet18',
 )
@@ -109,6 +109,19 @@ def imagenet_at(arg, config):
   return objective
 
 
+def parse_fine(arg, **defaults):
+  """Arguments of `FINE`, with `to_box` where the paper does unless it is said.
+
+  Asked for where no boxes are annotated, it is an error of the data.
+  """
+  dataset = common.parse_arg(arg, **defaults).dataset
+  return common.parse_arg(arg, **defaults | dict(to_box=_boxed(dataset)))
+
+
+def _boxed(dataset):
+  return DATASETS.get(dataset, dataset) in BOXED
+
+
 def fine_tuned(arg, depth, start):
   """A ResNet alone that begins with `start`, '' for nothing.
 
@@ -119,8 +132,7 @@ def fine_tuned(arg, depth, start):
   config.model = networks.resnet(depth, tiny=arg.tiny)
   config.data.validation = arg.validation
   if not arg.tiny:
-    config.data.crop = 'random'
-  config.data.to_box = config.data.name in BOXED and arg.to_box
+    config.data.update(crop='random', to_box=arg.to_box)
   config.optimizer.update(weight_decay=5e-4, drops=(31, 51), factor=0.1)
   config.optimizer.reset_momentum = False
   config.epochs = 60
@@ -159,6 +171,8 @@ def is_paper(arg, defaults):
   starts = [name for name in defaults if name.endswith('start')]
   known = all(bool(arg[name]) == bool(defaults[name]) for name in starts)
   free = {**defaults, **{name: arg[name] for name in starts}}
+  if 'to_box' in free:
+    free['to_box'] = _boxed(free['dataset'])
   return known and common.is_paper(arg, free)
 
 

@@ -9,7 +9,7 @@ It begins with `start=`, a weights folder (docs/convert.md), or without one from
 scratch: then nothing is frozen.
 """
 
-from configs import common, photos
+from configs import photos
 
 PAPER = {
   ('cub', 18): 28.5,
@@ -20,7 +20,7 @@ PAPER = {
 
 
 def get_config(arg=None):
-  arg = common.parse_arg(arg, **photos.FINE, depth=18)
+  arg = photos.parse_fine(arg, **photos.FINE, depth=18)
   config = photos.fine_tuned(arg, arg.depth, arg.start)
   config.label = f'ResNet-{arg.depth}'
   if photos.is_paper(arg, photos.FINE | dict(dataset=arg.dataset)):

@@ -8,13 +8,13 @@ Wanted: weights/resnet18 and weights/resnet34 (docs/convert.md), and the data
 (docs/data.md); docs/transfer_learning.md has both, command by command.
 """
 
-from configs import common, photos
+from configs import photos
 
 DEFAULTS = photos.fine_tuning_defaults('scenes')
 
 
 def get_config(arg=None):
-  arg = common.parse_arg(arg, **DEFAULTS)
+  arg = photos.parse_fine(arg, **DEFAULTS)
   config = photos.taught(arg)
   config.label = 'AT'
   config.objective = photos.at(arg)

@@ -16,7 +16,7 @@ PAPER = {'cub': (28.5, 27.0, 27.0), 'scenes': (28.2, 28.1, 27.1)}
 
 
 def get_config(arg=None):
-  arg = common.parse_arg(arg, **DEFAULTS, rows='')
+  arg = photos.parse_fine(arg, **DEFAULTS, rows='')
   config = photos.taught(arg)
   theirs = photos.is_paper(arg, DEFAULTS | dict(dataset=arg.dataset))
   errors = PAPER.get(arg.dataset if theirs else '', (0.0, 0.0, 0.0))

@@ -99,6 +99,36 @@ def test_from_scratch_nothing_is_frozen():
     assert one.data.name == 'folder:~/photos' and one.data.size == 112
 
 
+@pytest.mark.parametrize('name', ['resnet_finetune', 'table4'])
+@pytest.mark.parametrize(
+  ('arguments', 'boxed'),
+  [
+    ('dataset=cub', True),
+    ('dataset=cub,to_box=False', False),
+    ('dataset=tfds:cars196', True),
+    ('dataset=folder:x', False),
+    ('dataset=folder:x,to_box=True', True),
+    ('dataset=folder:x,to_box', True),
+    ('dataset=scenes,to_box=True', True),  # and its data say: no boxes
+    ('tiny', False),
+  ],
+)
+def test_boxes_are_looked_at_where_the_paper_does_or_as_asked(
+  name, arguments, boxed
+):
+  config = load(name, arguments)
+  assert config.data.to_box is boxed
+  if name == 'table4' and 'tiny' not in arguments:
+    assert teacher_config(row_config(config, 'at')).data.to_box is boxed
+
+
+def test_whole_images_of_scenes_are_the_papers():
+  assert load('resnet_scenes_at', 'to_box=False').paper == 27.1
+  assert load('resnet_cub_at', 'to_box=False').paper == 0.0
+  assert errors('dataset=cub,to_box=False') == [0.0] * 3
+  assert load('resnet_finetune', 'dataset=cub,to_box=False').paper == 0.0
+
+
 def test_an_unknown_dataset_names_the_nearest_and_all():
   for name in ('resnet_finetune', 'resnet_imagenet', 'table4'):
     with pytest.raises(ValueError, match="'cup'.*mean 'cub'.*folder:<path>"):
