@@ -101,7 +101,7 @@ MISTAKES = {
   ),
   'batch larger than the data': (
     ['--config=configs/wrn_at.py:tiny', '--config.batch_size=300'],
-    ['batch_size=300', '200 images'],
+    ['batch_size=300 of the student', '200 images', ':batch=200'],
   ),
   'maps of different size': (
     [

@@ -49,6 +49,31 @@ def make_network(config, dataset):
   return network
 
 
+def check_fits(config, dataset, whose=''):
+  """Raises ValueError where a batch is larger than the training set.
+
+  Args:
+    config: of a run.
+    dataset: its data.
+    whose: whose batch it is where there are two networks.
+  """
+  count = len(dataset.train)
+  if config.batch_size <= count:
+    return
+  of_whom = whose and f' of {whose}'
+  text = (
+    f'config.batch_size={config.batch_size}{of_whom} is larger than the '
+    f'training set of {count} images: use at most {count}.'
+  )
+  if whose:
+    text += (
+      f" --config.batch_size={count} sets the student's alone; both take the "
+      f"config's argument :batch={count} where it has one, the teacher "
+      f"config.teacher.overrides = {{'batch_size': {count}}}."
+    )
+  raise ValueError(text)
+
+
 def model_arguments(config, dataset):
   """Arguments of `create_model`, as a weights folder remembers them."""
   return dict(config.model) | {'num_classes': len(dataset.class_names)}

@@ -8,7 +8,7 @@ from at_jax.objectives import (
   make_objective,
   reads_label_counts,
 )
-from at_jax.train.bench import make_network
+from at_jax.train.bench import check_fits, make_network
 from at_jax.train.feed import ResidentFeed, StreamFeed, taker
 from at_jax.train.mesh import check_batch, for_one_run, put, replicated
 from at_jax.train.optimizer import make_optimizer
@@ -31,14 +31,10 @@ class Program:
 
   def __init__(self, config, bench, *, teacher):
     self.config, self.bench = config, bench
-    count = len(bench.dataset.train)
-    if config.batch_size > count:
-      raise ValueError(
-        f'config.batch_size={config.batch_size} is larger than the training '
-        f'set of {count} images: use at most {count}.'
-      )
+    whose = 'the student' if config.teacher.config else ''
+    check_fits(config, bench.dataset, whose)
     check_batch('config.batch_size', config.batch_size, bench.mesh)
-    self.steps_per_epoch = count // config.batch_size
+    self.steps_per_epoch = len(bench.dataset.train) // config.batch_size
     self.total_steps = self.steps_per_epoch * config.epochs
     self.network = make_network(config, bench.dataset)
     self.start = find_start(config.start, self.network)

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from at_jax.objectives import Network
-from at_jax.train.bench import make_network
+from at_jax.train.bench import check_fits, make_network
 from at_jax.train.checkpoint import read_json
 from at_jax.train.config import check_config, teacher_config
 from at_jax.train.differences import fingerprint
@@ -92,6 +92,7 @@ def _from_config(config, study):
   dataset = study.session.dataset(own.data)
   with own.unlocked():
     own.label = own.label or name
+  check_fits(own, dataset, f'the teacher {own.label}')
   network = make_network(own, dataset)
   data = study.session.dataset(config.data)
   if network.input_shape != data.image_shape:

@@ -204,6 +204,11 @@ def test_a_teacher_inherits_from_the_row_it_teaches(tmp_path):
     ({'teacher.weights': 'runs/x'}, 'names both'),
     ({'teacher.overrides': {'epochs': 0}}, 'epochs must be at least 1'),
     ({'teacher.overrides': {'data.size': 16}}, 'takes images of'),
+    (
+      {'teacher.overrides': {'batch_size': 300}},
+      'batch_size=300 of the teacher .*larger than .*200 images.*:batch=200',
+    ),
+    ({'batch_size': 300}, 'batch_size=300 of the student is larger'),
   ],
 )
 def test_rows_and_teachers_are_checked(tmp_path, change, words):
