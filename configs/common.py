@@ -36,10 +36,11 @@ def parse_arg(arg, **defaults):
         f'Config argument {name} wants a value ({kind}): {name}=...'
       )
     values[name] = _cast(name, text if equals else 'True', defaults[name])
-  if values.get('tiny') and values.get('epochs') != defaults.get('epochs'):
-    raise ValueError(
-      'The tiny form has epochs of its own: leave out epochs=, or tiny.'
-    )
+  for name in ('epochs', 'iterations') if values.get('tiny') else ():
+    if values.get(name) != defaults.get(name):
+      raise ValueError(
+        f'The tiny form has {name} of its own: leave out {name}=, or tiny.'
+      )
   return ml_collections.ConfigDict(values)
 
 

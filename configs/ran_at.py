@@ -7,7 +7,9 @@ at the same part of the teacher's stage; both.
   python train.py --config=configs/ran_at.py                 # or :taps=groups
   python train.py --config=configs/ran_at.py:beta=100,depth=56,teacher_depth=164
   python train.py --config=configs/ran_at.py:tiny            # no files
-Masks of the gate `channel` have norm 1 everywhere, so their maps say nothing.
+`gate` is that of student and teacher. Masks of the gate `channel` have norm 1
+everywhere, so maps of their squares say nothing:
+  ...=configs/ran_at.py:gate=channel --config.objective.terms.at.p=4
 Any other student or teacher does as well: `config.teacher.config`, and taps
 between `mask/group1/module1` and whatever has a map of its size.
 """
@@ -24,14 +26,17 @@ def get_config(arg=None):
     **ran.SETUP,
     depth=56,
     teacher_depth=92,
+    gate='mixed',
     taps='masks',
     beta=1e3,
   )
   if arg.taps not in TAPS:
     raise ValueError(unknown('taps', arg.taps, TAPS))
   config = ran.setup(arg)
-  config.model = ran.network(arg.depth, tiny=arg.tiny)
-  own = dict(depth=arg.teacher_depth, lr=arg.lr, batch=arg.batch)
+  config.label = f'AT ({arg.taps})'
+  config.model = ran.network(arg.depth, tiny=arg.tiny, gate=arg.gate)
+  own = dict(depth=arg.teacher_depth, gate=arg.gate)
+  own |= dict(lr=arg.lr, batch=arg.batch)
   own = ';'.join(f'{name}={value}' for name, value in own.items())
   config.teacher.config = f'configs/ran_cifar.py:{own}'
   if not arg.tiny:

@@ -188,6 +188,25 @@ def test_masks_as_taps(taps, pairs):
   }
 
 
+@pytest.mark.parametrize('form', ['', ',tiny'])
+def test_one_gate_for_student_and_teacher(form):
+  config = load(f'ran_at.py:gate=channel{form}')
+  teacher = c.teacher_config(c.row_config(config, 'main'))
+  assert config.model.gate == teacher.model.gate == 'channel'
+  assert config.objective.terms.at.p == 2.0  # to be set to 4
+
+
+@pytest.mark.parametrize('taps', ['groups', 'masks', 'both'])
+def test_a_label_says_what_is_transferred(taps):
+  assert load(f'ran_at.py:taps={taps}').label == f'AT ({taps})'
+
+
+@pytest.mark.parametrize('name', ['ran_cifar', 'ran_at', 'ran_table3'])
+def test_the_tiny_form_has_a_length_of_its_own(name):
+  with pytest.raises(ValueError, match='leave out iterations=, or tiny'):
+    load(f'{name}.py:iterations=16000,tiny')
+
+
 @pytest.mark.parametrize(
   ('spec', 'words'),
   [
