@@ -11,7 +11,7 @@ import pathlib
 import sys
 
 from at_jax._arrays import unknown
-from at_jax.data import RESIZABLE, load_dataset
+from at_jax.data import RESIZABLE, STREAMED, load_dataset
 from at_jax.train.evaluation import Evaluator
 from at_jax.train.find import config_of, find_weights
 from at_jax.train.mesh import data_mesh
@@ -70,6 +70,12 @@ def evaluate(
     settings |= {'name': data}
   if data_dir:
     settings |= {'dir': data_dir}
+  kind = settings['name'].partition(':')[0]
+  if changes.get('size') and kind not in STREAMED:
+    raise ValueError(
+      f'size={changes["size"]} is for streamed images ({", ".join(STREAMED)}); '
+      f'those of {kind} are in memory and are measured as they were trained on.'
+    )
   dataset = load_dataset(settings | changes)
   if dataset.splits.get(split) is None:
     raise ValueError(unknown('split', split, dataset.splits))

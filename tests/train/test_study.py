@@ -330,6 +330,14 @@ def test_evaluate_measures_what_training_reported(done):
   assert alone[0] == results(workdir)['alone0']['test_error']
 
 
+def test_evaluate_keeps_the_size_of_images_in_memory(done):
+  with pytest.raises(ValueError, match='size=320 is for streamed.*of digits'):
+    evaluate(done[0], size=320)
+  # Those of cifar10 are not looked for first.
+  with pytest.raises(ValueError, match='size=9 is for streamed.*of cifar10'):
+    evaluate(done[0], data='cifar10', size=9)
+
+
 def test_evaluate_a_bare_weights_folder(done, tmp_path):
   workdir, _ = done
   shutil.copytree(workdir / 'at' / 'seed0' / 'weights', tmp_path / 'bare')
