@@ -110,12 +110,18 @@ def imagenet_at(arg, config):
 
 
 def parse_fine(arg, **defaults):
-  """Arguments of `FINE`, with `to_box` where the paper does unless it is said.
+  """Arguments of `FINE`; what is not said follows from data and depths.
 
-  Asked for where no boxes are annotated, it is an error of the data.
+  Boxes are looked at where the paper does (asked for where none are annotated,
+  they are an error of the data), and each depth begins with its own weights.
   """
-  dataset = common.parse_arg(arg, **defaults).dataset
-  return common.parse_arg(arg, **defaults | dict(to_box=_boxed(dataset)))
+  found = common.parse_arg(arg, **defaults)
+  usual = dict(to_box=_boxed(found.dataset))
+  for whose in ('', 'teacher_'):
+    if f'{whose}start' in defaults:
+      depth = found[f'{whose}depth']
+      usual[f'{whose}start'] = f'weights/resnet{depth}'
+  return common.parse_arg(arg, **defaults | usual)
 
 
 def _boxed(dataset):

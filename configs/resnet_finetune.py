@@ -5,8 +5,9 @@ Paper, test error: CUB, ResNet-18 28.5, ResNet-34 26.5; Scenes 28.2 and 26.0
   python train.py --config=configs/resnet_finetune.py:dataset=cub
   python train.py --config=configs/resnet_finetune.py:dataset=folder:PATH,start=
   python train.py --config=configs/resnet_finetune.py:tiny     # no files
-It begins with `start=`, a weights folder (docs/convert.md), or without one from
-scratch: then nothing is frozen.
+It begins with `start=`, a weights folder (docs/convert.md), weights/resnet18 or
+34 unless it is named, or with an empty `start=` from scratch: then nothing is
+frozen.
 """
 
 from configs import photos

@@ -152,6 +152,17 @@ def test_papers_numbers_want_pretrained_weights_wherever_they_lie():
   assert teacher.paper == 0.0
 
 
+def test_a_depth_begins_with_its_own_weights():
+  begun = {'': 'weights/resnet34'}
+  assert load('resnet_finetune', 'depth=34').start.to_dict() == begun
+  config = load('table4', 'depth=34,teacher_depth=50')
+  assert config.start.to_dict() == begun
+  teacher = teacher_config(config)
+  assert teacher.start.to_dict() == {'': 'weights/resnet50'}
+  named = load('resnet_finetune', 'depth=34,start=mine').start
+  assert named.to_dict() == {'': 'mine'}
+
+
 def test_tiny_forms_begin_with_nothing():
   for name in ('resnet_imagenet', 'resnet_finetune', 'table5'):
     assert not load(name, 'tiny,start=weights').start

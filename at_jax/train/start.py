@@ -52,7 +52,7 @@ def find_start(folders, network):
   }
   variables, digests, notes = {}, {}, []
   for path, folder in folders.items():
-    weights = load_weights(pathlib.Path(folder).expanduser())
+    weights = _load(folder, network)
     given = _placed(weights.variables, path)
     wrong = _wrong(given, path, shapes)
     heads = {name[:-1] for name in wrong if name[-2] == HEAD}
@@ -73,6 +73,16 @@ def find_start(folders, network):
     variables |= given
     digests[path] = weights.digest
   return Start(variables, digests, tuple(notes))
+
+
+def _load(folder, network):
+  try:
+    return load_weights(pathlib.Path(folder).expanduser())
+  except FileNotFoundError as error:
+    raise FileNotFoundError(
+      f'{error} {network.label} begins with it (config.start); without, start= '
+      'or teacher_start= after the name of the config, it begins from scratch.'
+    ) from None
 
 
 def _placed(variables, path):

@@ -125,7 +125,8 @@ def load_weights(folder, *, dtype='float32'):
   if about is None:
     raise FileNotFoundError(
       f'No weights folder at {folder}: it would hold model.json and arrays/. '
-      'Every finished run writes one, <workdir>/<row>/seed<k>/weights.'
+      'Every finished run writes one, <workdir>/<row>/seed<k>/weights, and '
+      'python -m at_jax.convert makes one of a PyTorch file.'
     )
   missing = [key for key in FIELDS if key not in about]
   if missing:

@@ -125,5 +125,8 @@ def test_weights_that_do_not_fit(weights):
 
 
 def test_missing_folder(tmp_path):
-  with pytest.raises(FileNotFoundError, match='No weights folder at .*nowhere'):
+  said = (
+    'No weights folder at .*nowhere.*at_jax.convert.*, start= .*from scratch'
+  )
+  with pytest.raises(FileNotFoundError, match=said):
     find_start({'': tmp_path / 'nowhere'}, network())
