@@ -38,9 +38,9 @@ def responses_figure(rows):
   figure = Figure(figsize=(5.2, 3.6))
   figure.set_layout_engine('constrained')
   axes = figure.add_subplot()
+  rows = {label: relative(found) for label, found in rows.items()}
   groups = list(dict.fromkeys(g for found in rows.values() for g in found))
-  for i, (label, found) in enumerate(rows.items()):
-    shown = relative(found)
+  for i, (label, shown) in enumerate(rows.items()):
     axes.plot(
       [groups.index(group) for group in shown],
       list(shown.values()),
@@ -50,7 +50,10 @@ def responses_figure(rows):
     )
   axes.set_xticks(range(len(groups)), groups)
   axes.set_ylabel('mean |response|, relative', fontsize=10)
-  axes.set_ylim(bottom=0)
+  largest = max(
+    (v for shown in rows.values() for v in shown.values()), default=0
+  )
+  axes.set_ylim(0, 1.05 * (largest or 1.0))  # room for the highest marker
   axes.grid(alpha=0.3)
   axes.legend(fontsize=8, frameon=False)
   return figure

@@ -169,6 +169,15 @@ def test_missing_parts_have_no_column():
   assert 'mask M' in said and 'T, before' not in said
 
 
+def test_a_stage_above_the_first_has_room_for_its_marker():
+  for second in (4.0, 4.04, 40.0):
+    found = {'at': {'group1': 4.0, 'group2': second}}
+    low, high = responses_figure(found).axes[0].get_ylim()
+    assert low == 0 and high == pytest.approx(1.05 * second / 4.0)
+  nothing = {'at': {'group1': 0.0, 'group2': 0.0}}
+  assert responses_figure(nothing).axes[0].get_ylim()[1] > 0
+
+
 def test_responses():
   found = {'a': {'group1': 4.0, 'group2': 1.0}, 'b': {'group1': 0.0}}
   assert relative(found['a']) == {'group1': 1.0, 'group2': 0.25}
