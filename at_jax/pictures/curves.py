@@ -117,7 +117,10 @@ def _draw_measure(axes, rows, evaluated, measure):
   shown = []
   for i, row in enumerate(rows):
     train = over_seeds([thinned(pair) for pair in row['train']])
-    axes.plot(*train[:2], ls='--', lw=1, alpha=0.8, **_look(i, len(train[0])))
+    look = _look(i, len(train[0]))
+    if len(train[0]) == 1:  # a ring about the dot of the evaluation
+      look |= dict(markerfacecolor='none', markersize=8)
+    axes.plot(*train[:2], ls='--', lw=1, alpha=0.8, **look)
     tested = over_seeds(row['evaluated'])
     look = _look(i, len(tested[0]))
     if len(tested[0]) <= 30:  # few evaluations: show where they are
@@ -128,7 +131,9 @@ def _draw_measure(axes, rows, evaluated, measure):
   axes.set_xlabel('epoch', fontsize=10)
   axes.set_ylabel(f'{measure} (%)', fontsize=10)
   errors = measure == 'error'
-  both = f'{evaluated} (bold) and training error (dashed)'
+  dots = max((len(e) for e, _ in shown), default=0) == 1
+  bold, dashed = ('filled', 'hollow') if dots else ('bold', 'dashed')
+  both = f'{evaluated} ({bold}) and training error ({dashed})'
   title = both if errors else f'{evaluated} {measure}'
   if any(len(row['evaluated']) > 1 for row in rows):
     title += '\nmedian over seeds, band from least to largest'
@@ -212,6 +217,9 @@ def _finish(axes, drawn):
     )
     axes.set_xticks([])
     axes.set_yticks([])
+    return
+  # Whole epochs, where one is in view.
+  axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
 
 
 def _legend(rows, width):

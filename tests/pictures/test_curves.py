@@ -132,6 +132,42 @@ def test_bands_reach_from_the_least_to_the_largest_seed():
   assert not kd.collections
 
 
+def test_one_epoch_of_training_is_a_hollow_dot():
+  figure = curves.curves_figure([_row('alone', seeds=1, points=1)])
+  train, tested = figure.axes[0].get_lines()
+  assert train.get_marker() == tested.get_marker() == 'o'
+  assert train.get_markerfacecolor() == 'none'
+  assert tested.get_markerfacecolor() == tested.get_color()
+  assert train.get_markersize() > tested.get_markersize()  # a ring about it
+  words = ' '.join(text.get_text() for text in _texts(figure))
+  assert (
+    'test (filled) and training error (hollow)' in words
+    and 'dashed' not in words
+  )
+
+
+@pytest.mark.parametrize('last', [1, 2, 3, 7, 20, 200])
+def test_ticks_are_at_whole_epochs(last):
+  row = _row('alone')
+  epochs = [last * part / 10 for part in range(1, 11)]
+  row['evaluated'] = row['train'] = [(epochs, [2.0] * 10)]
+  row['terms'] = {'ce': row['train']}
+  figure = curves.curves_figure([row])
+  FigureCanvasAgg(figure).draw()
+  for axes in figure.axes:
+    low, high = axes.get_xlim()
+    shown = [tick for tick in axes.get_xticks() if low <= tick <= high]
+    assert shown and all(tick == round(tick) for tick in shown)
+
+
+def test_a_part_of_an_epoch_has_ticks_too():
+  row = _row('alone')
+  row['evaluated'] = row['train'] = [([0.2, 0.4, 0.8], [2.0, 1.5, 1.0])]
+  axes = curves.curves_figure([row]).axes[0]
+  low, high = axes.get_xlim()
+  assert any(low <= tick <= high for tick in axes.get_xticks())
+
+
 def test_no_points_are_said():
   figure = curves.curves_figure([_row('alone', points=0, terms=())])
   assert 'no points yet' in [text.get_text() for text in _texts(figure)]
