@@ -1,6 +1,6 @@
 """The text of report.md."""
 
-from at_jax.report import teachers
+from at_jax.report import begun, teachers
 
 PROTOCOL = (
   'Protocol: test {label} after the last epoch, on the full test set; never '
@@ -82,7 +82,7 @@ def _what_ran(study):
 
 
 def _facts(study):
-  """Paragraphs: who the teachers are, and parameters where they are known."""
+  """Paragraphs: teachers, other data, what rows began with, parameters."""
   facts, sizes = [], {}
   names = teachers.names(study.teachers)
   for teacher in study.teachers:
@@ -102,6 +102,7 @@ def _facts(study):
     if done:
       sizes.setdefault(done[0].get('parameters'), []).append(row.label)
   sizes = [f'{", ".join(of)} {size:,}' for size, of in sizes.items() if size]
+  facts += begun.sentences(study)
   return facts + ([f'Parameters: {"; ".join(sizes)}.'] if sizes else [])
 
 
