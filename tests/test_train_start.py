@@ -131,6 +131,6 @@ def test_a_cpu_is_split_where_batches_are_even(tmp_path, size, devices):
     capture_output=True,
     text=True,
   )
-  assert f'batch_size={size} is larger' in done.stderr, done.stderr
+  assert f'batch_size={size} of the student' in done.stderr, done.stderr
   text = 'cpu in 2 parts' if devices == 2 else 'cpu'
   assert re.search(rf'jax [\d.]+\S*, {text}$', done.stdout, re.M), done.stdout
