@@ -45,7 +45,11 @@ REAL = {
 }
 
 # Rows that other configs have too are left out.
-FEWER = {'digits_at': ',rows=alone+at_kd'}
+FEWER = {
+  'a3net_ablation': ',rows=backbone',
+  'digits_at': ',rows=alone+at_kd',
+  'triple_canvases': ',rows=ca',
+}
 
 
 @pytest.fixture(scope='module')

@@ -56,12 +56,11 @@ def whole(tmp_path_factory):
 def test_kill_9_then_the_same_command(whole, tmp_path):
   workdir = tmp_path / 'work'
   copy_teacher(whole, workdir)
-  for step in (2, 8):
-    process = start(workdir)
-    wait_for_step(workdir, step, process)
-    process.kill()
-    process.wait()
-    assert not (workdir / 'main' / 'seed0' / 'result.json').exists()
+  process = start(workdir)
+  wait_for_step(workdir, 8, process)
+  process.kill()
+  process.wait()
+  assert not (workdir / 'main' / 'seed0' / 'result.json').exists()
   code, output = finish(workdir)
   assert code == 0 and 'resuming from step' in output
   assert outcome(workdir) == outcome(whole[0])
@@ -80,9 +79,9 @@ def test_kill_9_during_a_checkpoint_write(whole, tmp_path):
   assert outcome(workdir) == outcome(whole[0])
 
 
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_saves_and_leaves(whole, tmp_path, number):
-  workdir = tmp_path / 'work'
+def test_a_signal_saves_and_leaves(whole, tmp_path):
+  """SIGTERM; test_stopping.py has SIGINT, too."""
+  workdir, number = tmp_path / 'work', signal.SIGTERM
   copy_teacher(whole, workdir)
   process = start(workdir)
   wait_for_step(workdir, 4, process)

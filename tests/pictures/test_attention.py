@@ -3,6 +3,7 @@
 import gc
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import PIL.Image
@@ -137,16 +138,14 @@ def test_too_large_a_picture_is_drawn_smaller(tmp_path):
 
 
 def test_pixels_are_let_go_at_once(tmp_path):
-  def held():
-    kinds = [type(x).__name__ for x in gc.get_objects()]
-    return kinds.count('AxesImage'), kinds.count('RendererAgg')
-
-  gc.collect()
-  gc.disable()
+  figure = _page()
+  panels = [weakref.ref(image) for image in figure.axes[0].images]
+  gc.disable()  # which would find them in the end
   try:
-    before = held()
-    pictures.save_png(_page(), tmp_path / 'a.png')
-    assert held() == before
+    pictures.save_png(figure, tmp_path / 'a.png')
+    canvas = weakref.ref(figure.canvas)
+    assert panels and not any(panel() for panel in panels)
+    assert not hasattr(canvas(), 'renderer')
   finally:
     gc.enable()
 

@@ -9,7 +9,7 @@ from helpers import Quiet, one_device
 from photo_folders import write_digits
 from small_networks import variables_of
 
-from at_jax.models import create_model
+from at_jax.models import create_model, resnet
 from at_jax.objectives import Network
 from at_jax.objectives.paths import covered
 from at_jax.train.checkpoint import read_json
@@ -52,8 +52,17 @@ def _calm(variables):
   return jax.tree.map_with_path(calm, variables)
 
 
+@pytest.fixture(scope='module', autouse=True)
+def short():
+  """A block for a group, but for the frozen one: all of them compile long."""
+  with pytest.MonkeyPatch.context() as patch:
+    for depth in (18, 34):
+      patch.setitem(resnet.DEPTHS, depth, (resnet.BasicBlock, (2, 1, 1, 1)))
+    yield
+
+
 @pytest.fixture(scope='module')
-def tuned(tmp_path_factory):
+def tuned(short, tmp_path_factory):
   """(weights it began with, folder of the run) of two steps."""
   root = tmp_path_factory.mktemp('photos')
   data = write_digits(
