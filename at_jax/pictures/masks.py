@@ -52,7 +52,7 @@ class Band:
   maps: dict
 
 
-def draw_masks(path, images, names, bands, *, scale='own'):
+def draw_masks(path, images, names, bands, *, scale='own', head='image'):
   """Draws every image in every band: T, M, the image under M, M T, H.
 
   In `image × M` the image is as dark as the mask is low, from the least to the
@@ -67,6 +67,7 @@ def draw_masks(path, images, names, bands, *, scale='own'):
     bands: a list of `Band`, top to bottom.
     scale: `own`, every panel its own; `shared`, one for all panels of a kind,
       whatever band or image: masks then compare.
+    head: what stands over the images.
 
   Returns:
     The path.
@@ -74,10 +75,11 @@ def draw_masks(path, images, names, bands, *, scale='own'):
   Raises:
     ValueError: an unknown scale.
   """
-  return save_png(masks_figure(images, names, bands, scale=scale), path)
+  figure = masks_figure(images, names, bands, scale=scale, head=head)
+  return save_png(figure, path)
 
 
-def masks_figure(images, names, bands, *, scale='own'):
+def masks_figure(images, names, bands, *, scale='own', head='image'):
   """The figure of `draw_masks`, not yet written."""
   if scale not in SCALES:
     raise ValueError(unknown('scale', scale, SCALES))
@@ -90,7 +92,7 @@ def masks_figure(images, names, bands, *, scale='own'):
   cell = max(0.85, cell_size(1 + len(panels), len(bands), count, 0.0))
   tall = cell * height / width
   lefts = MARGIN + (cell + GAP) * np.arange(1 + len(panels))
-  titles = ['image', *(PANELS[panel][0] for panel in panels)]
+  titles = [head, *(PANELS[panel][0] for panel in panels)]
   titles = [wrapped(title, cell) for title in titles]
   if scale == 'shared':
     for i, panel in enumerate(panels, 1):

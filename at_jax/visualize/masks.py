@@ -12,6 +12,7 @@ from at_jax.pictures.text import mask_lines
 from at_jax.train.looks import check_masks, mask_views
 from at_jax.train.scores import in_words, probabilities
 from at_jax.visualize.channels import channel_numbers
+from at_jax.visualize.maps import said_of
 from at_jax.visualize.places import matching
 
 
@@ -60,9 +61,10 @@ def show_masks(
     ]
     out.mkdir(parents=True, exist_ok=True)
     picture = out / f'{shown.name}_masks.png'
-    masks.draw_masks(
-      picture, shown.image[None], [shown.title], bands, scale=scale
-    )
+    chances = jax.device_get(probabilities(logits[0], weights.multi_label))
+    said = said_of(chances, weights)
+    looks = dict(scale=scale, head=f'{shown.title}, seen as {said}')
+    masks.draw_masks(picture, shown.image[None], [shown.name], bands, **looks)
     arrays = {
       f'{part}/{place}': array[0]
       for place, parts in views.items()
@@ -80,8 +82,6 @@ def show_masks(
         for place, parts in views.items()
       }
     )
-    chances = probabilities(logits[0], weights.multi_label)
-    chances = jax.device_get(chances)
     say(f'{picture}: {in_words(chances, weights.class_names)}')
   if not found:
     raise ValueError('There is no image to look at.')

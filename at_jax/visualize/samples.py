@@ -49,14 +49,15 @@ def show_samples(weights, images, out, *, channels='top4', say=print):
     found = {name: array[0] for name, array in views.items()}
     _check_finite(shown, found)
     picture = out / f'{shown.name}_samples.png'
-    pictures.draw_samples(picture, _samples(shown, found, numbers))
+    said = in_words(chances, weights.class_names)
+    pictures.draw_samples(picture, _samples(shown, said, found, numbers))
     np.savez_compressed(
       out / f'{shown.name}_samples.npz',
       image=shown.image,
       channels=numbers,
       **found,
     )
-    say(f'{picture}: {in_words(chances, weights.class_names)}')
+    say(f'{picture}: {said}')
     lines.append(_line(shown, found, chances, weights.class_names))
     if len(kept) < COMPARED:
       kept.append((shown, found['features'], found['attention']))
@@ -92,13 +93,13 @@ def _numbers(channels, maps):
   return np.array(list(numbers), np.int32)
 
 
-def _samples(shown, found, numbers):
+def _samples(shown, said, found, numbers):
   """The arrays of one image as the picture wants them."""
   maps = {int(k): found['attention'][..., k] for k in numbers}
   details = zip(maps, found['sampled/detail'], strict=True)
   return pictures.Samples(
     image=shown.image,
-    title=shown.title,
+    title=f'{shown.title} · seen as {said}',
     structure_map=found['map/structure'],
     structure=_pixels(found['sampled/structure']),
     channel_maps=maps,

@@ -14,6 +14,7 @@ from small_networks import SmallRAN
 from at_jax.data.augment import normalise
 from at_jax.models import MODELS
 from at_jax.objectives import Network
+from at_jax.pictures import masks
 from at_jax.train.config import load_config
 from at_jax.train.study import run_study
 from at_jax.train.weights import load_weights
@@ -89,6 +90,22 @@ def test_test_images(workdir, tmp_path, capsys):
   )
   assert said.count('| Attention-56 | group1/module1 |') == 1
   assert len(names(tmp_path)) == 2
+
+
+def test_what_an_image_is_taken_for_stands_over_it(grey, tmp_path, monkeypatch):
+  found = []
+
+  def draw(path, images, names, bands, **looks):
+    found.append((names, looks['head']))
+    path.write_bytes(b'png')
+
+  monkeypatch.setattr(masks, 'draw_masks', draw)
+  photo(tmp_path / 'x.png', (8, 8), 'L')
+  command = [f'--workdir={grey}', f'--out={tmp_path}', '--what=masks']
+  visualize([*command, '--images', str(tmp_path / 'x.png')])
+  ((names, head),) = found
+  assert names == ['x']
+  assert re.fullmatch(r'x\.png, seen as [abc] \([01]\.\d\d\)', head)
 
 
 def test_photos_of_any_kind(workdir, tmp_path, capsys):
