@@ -6,6 +6,7 @@ learning rate, epochs, batch size nor beta: those here are ours.
 """
 
 from at_jax._arrays import unknown
+from at_jax.data import STREAMED
 from configs import common, methods, networks
 
 # Names for `dataset=`; folder:<path> and tfds:<name> do as well.
@@ -14,7 +15,6 @@ DATASETS = {
   'cub': 'tfds:caltech_birds2011',
   'scenes': 'folder:~/tensorflow_datasets/scenes',
 }
-STREAMED = ('folder', 'tfds', 'chestxray14')
 # Where the annotated box is looked at, as the paper does on CUB.
 BOXED = ('tfds:caltech_birds2011', 'tfds:cars196')
 # ImageNet's, on the scale 0 to 255, as published weights want them.

@@ -8,7 +8,6 @@ import numpy as np
 from at_jax.pictures import save_png
 from at_jax.pictures.cells import (
   APART,
-  BOLD,
   COLOUR_MAP,
   FOOT,
   GAP,
@@ -26,6 +25,7 @@ from at_jax.pictures.cells import (
   wrapped,
   write,
   write_below,
+  write_head,
 )
 from at_jax.pictures.similarity import cosine, mean_cosine, unit_norm
 
@@ -104,8 +104,7 @@ def _draw_header(axes, y, lefts, tap, pairs, cell):
   sizes = [maps.shape[1:] for maps, _ in pairs if maps is not None]
   name = f'{tap} · {sizes[0][0]}×{sizes[0][1]}' if sizes else tap
   room = min([*means, lefts[-1] + cell]) - lefts[0]
-  size = min(8.5, (room - GAP) / (BOLD * len(name)))
-  write(axes, lefts[0], y, name, size=size, ha='left', weight='bold')
+  write_head(axes, lefts[0], y, name, room - GAP)
   for left, mean in means.items():
     if np.isfinite(mean):
       text = f'mean cos {mean:.2f}' if cell > NARROW else f'mean {mean:.2f}'

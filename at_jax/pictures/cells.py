@@ -106,6 +106,12 @@ def cut(text, cell):
   return text if len(text) <= most else f'{text[: most - 1]}…'
 
 
+def write_head(axes, left, y, text, room):
+  """A bold line over a band, smaller where it would be wider than `room`."""
+  size = min(8.5, room / (BOLD * len(text)))
+  write(axes, left, y, text, size=size, ha='left', weight='bold')
+
+
 def write_title(axes, x, bottom, title, cell):
   for i, line in enumerate(reversed(title.split('\n'))):
     y = bottom - 0.04 - i * LINE

@@ -8,7 +8,6 @@ from at_jax._arrays import unknown
 from at_jax.pictures import save_png
 from at_jax.pictures.cells import (
   APART,
-  BOLD,
   FOOT,
   GAP,
   HEAD,
@@ -23,6 +22,7 @@ from at_jax.pictures.cells import (
   fitted,
   wrapped,
   write,
+  write_head,
   write_title,
   write_under,
 )
@@ -133,9 +133,7 @@ def maps_figure(title, bands, columns, *, scale='own', most=CELL):
     y = top + i * height
     axes.plot([MARGIN, width - MARGIN], [y + 0.05] * 2, color='0.7', lw=0.8)
     name = _name(band, columns, scale)
-    size = min(8.5, (width - 2 * MARGIN) / (BOLD * len(name)))
-    looks = dict(size=size, ha='left', weight='bold')
-    write(axes, MARGIN, y + HEAD - 0.08, name, **looks)
+    write_head(axes, MARGIN, y + HEAD - 0.08, name, width - 2 * MARGIN)
     for left, column in zip(lefts, columns, strict=True):
       ends = limits(columns, band, column, scale)
       for k, style in enumerate(band.styles):

@@ -11,7 +11,7 @@ from at_jax.data.dataset import nested
 from at_jax.train.bench import model_arguments
 from at_jax.train.checkpoint import tree_digest
 from at_jax.train.program import student_variables
-from at_jax.train.weights import Weights, describe, network_of
+from at_jax.train.weights import Weights, describe, network_of, template_of
 
 
 def describe_student(program, state):
@@ -81,9 +81,7 @@ def _read(folder, about):
   """(network, variables) of a checkpoint; the rest of it is not read."""
   norm = {name: nested(about[name]) for name in ('mean', 'std')}
   network = network_of(about, **norm)
-  template = jax.tree.map(
-    lambda x: np.zeros(x.shape, x.dtype), network.variable_shapes
-  )
+  template = template_of(network)
   template['params'] = {'student': template['params']}
   args = ocp.args.PyTreeRestore(
     template,

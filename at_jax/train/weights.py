@@ -109,6 +109,13 @@ def network_of(about, dtype='float32', mean=(0.0,), std=(1.0,)):
   return Network(model, mean, std, shape, about['label'])
 
 
+def template_of(network):
+  """Variables of a network, all 0: what Orbax reads others into."""
+  return jax.tree.map(
+    lambda x: np.zeros(x.shape, x.dtype), network.variable_shapes
+  )
+
+
 def load_weights(folder, *, dtype='float32'):
   """Reads a weights folder.
 
@@ -135,9 +142,7 @@ def load_weights(folder, *, dtype='float32'):
       'of another version of at_jax. Train the weights again.'
     )
   network = network_of(about, dtype)
-  template = jax.tree.map(
-    lambda x: np.zeros(x.shape, x.dtype), network.variable_shapes
-  )
+  template = template_of(network)
   shape = about['normalisation_shape']  # before 0.4 that of both
   norm = map(np.zeros, (shape, about.get('std_shape', shape)))
   template = _arrays(template, *norm)

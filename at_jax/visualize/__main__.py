@@ -110,7 +110,7 @@ def visualize(flags, command=''):
     sections += draw(kind, having, images, out, own, apart=apart, say=print)
   _write_page(out / PAGE, command, columns, images, sections)
   tables = [markdown(section.lines) for section in sections if section.lines]
-  text = '\n' + '\n\n'.join([*tables, f'All in one page: {out}/index.html'])
+  text = '\n' + '\n\n'.join([*tables, f'All in one page: {out}/{PAGE}'])
   return text, images.failed
 
 

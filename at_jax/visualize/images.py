@@ -1,5 +1,6 @@
 """What is looked at: image files, or a workdir's test images."""
 
+import collections
 import dataclasses
 import functools
 import itertools
@@ -97,6 +98,7 @@ class Photos(Images):
     super().__init__()
     paths = dict.fromkeys(p for one in patterns for p in find_photos(one))
     self._paths = dict(zip(photo_names(list(paths)), paths, strict=True))
+    self._alike = collections.Counter(path.name for path in paths)
     self._size, self._square = size, square
 
   def named(self):
@@ -105,8 +107,7 @@ class Photos(Images):
   def read(self, path, name, networks):
     # All see the same part of it.
     square = self._square or any(network.per_pixel for network in networks)
-    alike = sum(other.name == path.name for other in self._paths.values())
-    title = path.name if alike == 1 else name
+    title = path.name if self._alike[path.name] == 1 else name
 
     @functools.cache
     def image(side, channels):

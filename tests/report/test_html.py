@@ -1,51 +1,20 @@
 """report.html: the same page as report.md, whole in one file."""
 
 import base64
-import html.parser
 import re
 
 import pytest
+from html_reader import Reader
 from report_workdir import workdir, write_mistakes, write_predictions
 
 from at_jax import report
 from at_jax.report.html import html_page
 
-VOID = {'meta', 'img', 'br', 'hr'}
 NAMES = ['cat', '<b>&', '_a|b*']
 
 
-class Page(html.parser.HTMLParser):
-  """Walks a page, its tags being balanced.
-
-  `tags` are (tag, attributes), `texts` {tag: what stands in it}.
-  """
-
-  def __init__(self, text):
-    super().__init__()
-    self.tags, self.open, self.texts = [], [], {}
-    self.feed(text)
-    self.close()
-    assert not self.open
-
-  def handle_starttag(self, tag, attrs):
-    self.tags.append((tag, dict(attrs)))
-    if tag not in VOID:
-      self.open.append(tag)
-
-  def handle_endtag(self, tag):
-    if tag not in VOID:
-      assert self.open.pop() == tag
-
-  def handle_data(self, data):
-    for tag in self.open:
-      self.texts[tag] = self.texts.get(tag, '') + data
-
-  def all(self, tag):
-    return [attrs for name, attrs in self.tags if name == tag]
-
-
 def page(text, folder='.', title='x'):
-  return Page(html_page(text, folder, title))
+  return Reader(html_page(text, folder, title))
 
 
 @pytest.fixture(scope='module')
@@ -60,7 +29,7 @@ def study(tmp_path_factory):
 
 def test_pictures_are_those_of_the_folder(study):
   folder, text = study
-  images = Page(text).all('img')
+  images = Reader(text).all('img')
   found = re.findall(r'!\[(.*)\]\((.*)\)', (folder / 'report.md').read_text())
   assert [name for _, name in found] == [
     'curves.png',
@@ -75,7 +44,7 @@ def test_pictures_are_those_of_the_folder(study):
 
 
 def test_nothing_is_fetched(study):
-  found = Page(study[1])
+  found = Reader(study[1])
   fetching = {'script', 'link', 'iframe', 'object', 'video', 'audio', 'embed'}
   assert not fetching & {tag for tag, _ in found.tags}
   for tag, attrs in found.tags:
@@ -87,7 +56,7 @@ def test_nothing_is_fetched(study):
 
 def test_it_is_the_same_page(study):
   folder, text = study
-  found = Page(text)
+  found = Reader(text)
   assert found.texts['title'] == 'digits_at' and found.texts['h1'] == 'Mine'
   headings = re.findall('^## (.*)', (folder / 'report.md').read_text(), re.M)
   assert found.texts['h2'] == ''.join(headings)
@@ -99,7 +68,7 @@ def test_it_is_the_same_page(study):
 
 
 def test_contents_lead_to_the_sections(study):
-  found = Page(study[1])
+  found = Reader(study[1])
   links = [a['href'] for a in found.all('a')]
   assert links == [f'#{h["id"]}' for h in found.all('h2')]
   assert len(links) == len({*links}) == 6
@@ -111,7 +80,7 @@ def test_names_of_classes_are_no_html(study):
   _, text = study
   assert 'cat → &lt;b&gt;&amp;: 1 of 1' in text
   assert '_a|b* → &lt;b&gt;&amp;: 1 of 1' in text
-  assert 'b' not in {tag for tag, _ in Page(text).tags}
+  assert 'b' not in {tag for tag, _ in Reader(text).tags}
 
 
 def test_text_is_never_html():
@@ -158,7 +127,7 @@ def test_a_run_in_progress_has_what_is_there(tmp_path, no_pictures):
   write_predictions(folder / 'at/seed1', [0, 1], [1, 1], NAMES)
   (folder / 'at/seed1/mistakes.npz').write_bytes(b'PK')
   report.write_report(folder)
-  found = Page((folder / 'report.html').read_text())
+  found = Reader((folder / 'report.html').read_text())
   assert 'at/seed1/mistakes.npz is damaged' in found.texts['li']
   assert 'its last line is half-written' in found.texts['li']
   assert '0 of 3 runs done' in found.texts['td']
@@ -169,5 +138,5 @@ def test_joined_reports_name_all(tmp_path, no_pictures):
   one = workdir(tmp_path / 'a')
   two = workdir(tmp_path / 'b', errors={'at': {4: 6.0}}, name='other')
   report.write_report([one, two], tmp_path / 'out')
-  found = Page((tmp_path / 'out/report.html').read_text())
+  found = Reader((tmp_path / 'out/report.html').read_text())
   assert found.texts['title'] == 'digits_at, other'

@@ -1,42 +1,12 @@
 """The page: well formed, whole in itself, written whole or not at all."""
 
 import base64
-import html.parser
 import re
 
 import pytest
+from html_reader import Reader
 
 from at_jax.visualize.page import writing
-
-EMPTY = {'meta', 'img', '!doctype'}
-
-
-class Reader(html.parser.HTMLParser):
-  """Collects what a browser would; AssertionError at a wrong end tag."""
-
-  def __init__(self, text):
-    super().__init__()
-    self.open, self.found, self.cells, self.text = [], [], [], ''
-    self.feed(text)
-    self.close()
-    assert not self.open
-
-  def handle_starttag(self, tag, attributes):
-    self.found.append((tag, dict(attributes)))
-    if tag not in EMPTY:
-      self.open.append(tag)
-
-  def handle_endtag(self, tag):
-    assert self.open.pop() == tag
-
-  def handle_data(self, data):
-    if self.open and self.open[-1] in ('td', 'th'):
-      self.cells.append((self.open[-1], data))
-    if self.open and self.open[-1] != 'style':
-      self.text += data
-
-  def of(self, tag):
-    return [attributes for name, attributes in self.found if name == tag]
 
 
 def read(path):
@@ -47,7 +17,7 @@ def read(path):
 
 def assert_alone(page):
   """Nothing is fetched from anywhere."""
-  for tag, attributes in page.found:
+  for tag, attributes in page.tags:
     assert tag not in ('script', 'link', 'iframe')
     assert attributes.get('src', 'data:').startswith('data:')
     assert attributes.get('href', '#').startswith('#')
@@ -64,12 +34,12 @@ def test_all_that_can_be_written(tmp_path):
     page.picture(picture, 'maps of "x"')
   found = read(tmp_path / 'index.html')
   assert_alone(found)
-  (image,) = found.of('img')
+  (image,) = found.all('img')
   data = image['src'].removeprefix('data:image/png;base64,')
   assert base64.b64decode(data) == picture.read_bytes()
   assert image['alt'] == 'maps of "x"'
-  assert found.of('h2') == [{'id': 'image0'}]
-  assert found.of('a') == [{'href': '#image0'}]
+  assert found.all('h2') == [{'id': 'image0'}]
+  assert found.all('a') == [{'href': '#image0'}]
   want = [('th', 'head'), ('th', 'é'), ('td', '<td>'), ('td', 'b')]
   assert found.cells == want
   for text in ('A <b> & "c"', '1 < 2', '<script>alert(1)</script>', 'x<y'):
