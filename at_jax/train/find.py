@@ -46,7 +46,8 @@ def find_weights(folder, row='', seed=0, *, unfinished=False):
   if (run / 'result.json').exists():
     raise FileNotFoundError(
       f'{run} is finished, but its weights are not here. There are those of: '
-      f'{others}.'
+      f'{others}. The command in about.json makes them anew, in another '
+      '--workdir.'
     )
   raise FileNotFoundError(
     f'{run} has no {" and no ".join(wanted)} yet. There are weights of: '
